@@ -1,1 +1,21 @@
-pub fn x(){}
+//! Quarterdeck: a terminal cockpit for self-built clusters.
+//!
+//! Floors from the ground up; a module uses lower floors only, and `tests/floors.rs` holds them to it:
+//!
+//! | floor | modules |
+//! |---|---|
+//! | F0 | `base` |
+//! | F1 | `model` |
+//! | F2 | `store`, `config` |
+//! | F3 | `port` |
+//! | F4 | `link` |
+//! | F5 | `source`, `action` |
+//! | F6 | `engine`, `ui` (which uses F0 to F3 only) |
+//! | F7 | `cockpit`, `headless` |
+//! | F8 | `cli` |
+
+pub mod base;
+pub mod config;
+pub mod model;
+pub mod port;
+pub mod store;

@@ -1,0 +1,179 @@
+//! The configuration as the rest of the program sees it: expanded, defaulted, checked.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::model::id::Name;
+use crate::model::limits::Limits;
+use crate::model::source::Subject;
+
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// The file it came from; `None` when there is none and the defaults are used.
+    pub path: Option<PathBuf>,
+    pub ui: UiConfig,
+    pub environments: Vec<Environment>,
+    pub hosts: Vec<HostSpec>,
+    pub clusters: Vec<ClusterSpec>,
+    pub limits: Limits,
+    /// Entries that cannot be used. Each is a row that says why; the rest runs.
+    pub broken: Vec<BrokenEntry>,
+    /// Everything found wrong, in the order of the file.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Something wrong with the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    pub severity: Severity,
+    pub file: PathBuf,
+    /// Counted from 1; 0 when the whole file is meant.
+    pub line: usize,
+    /// In characters, counted from 1.
+    pub column: usize,
+    /// What was found and what was expected.
+    pub message: String,
+    /// What to write instead, or what to do.
+    pub help: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    Error,
+    Warning,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokenEntry {
+    pub subject: Subject,
+    pub why: Diagnostic,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UiConfig {
+    /// `harbor` when empty.
+    pub theme: String,
+    /// `auto`, `en`, `zh-CN`.
+    pub lang: String,
+    pub keys: KeyPreset,
+    pub glyphs: GlyphChoice,
+    pub mouse: bool,
+    /// Overrides: command name -> keys.
+    pub bindings: Vec<(String, Vec<String>)>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeyPreset {
+    #[default]
+    Default,
+    K9s,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GlyphChoice {
+    #[default]
+    Auto,
+    Unicode,
+    Ascii,
+}
+
+/// A named slice of everything, with its colour and its own lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Environment {
+    pub name: Name,
+    pub color: String,
+    pub read_only: ReadOnly,
+    pub clusters: Vec<Name>,
+    pub namespaces: Vec<Name>,
+    pub groups: Vec<Name>,
+    pub middleware: Vec<Name>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReadOnly {
+    /// Changes need `--write` or `:write`.
+    #[default]
+    Default,
+    /// Nothing unlocks it.
+    Locked,
+}
+
+/// A host after its pattern was expanded (`kvm-[1-4]` is four of these).
+#[derive(Clone, Debug)]
+pub struct HostSpec {
+    pub name: Name,
+    pub reach: Reach,
+    pub groups: Vec<Name>,
+    pub escalation: Escalation,
+    /// How often it is sampled.
+    pub every: Duration,
+}
+
+/// How a host is reached.
+#[derive(Clone, Debug)]
+pub enum Reach {
+    /// This machine, without SSH.
+    Local,
+    Ssh(SshSpec),
+}
+
+#[derive(Clone, Debug)]
+pub struct SshSpec {
+    /// A name that `~/.ssh/config` may know, a host name or an address.
+    pub address: String,
+    pub port: Option<u16>,
+    pub user: Option<String>,
+    pub identities: Vec<PathBuf>,
+    /// The names of hosts of this configuration, or addresses, to go through, the first hop first. Empty: what `~/.ssh/config` says.
+    pub jump: Vec<String>,
+    /// Passwords asked once serve every host of the same group.
+    pub password: Option<SecretRef>,
+    pub passphrase: Option<SecretRef>,
+    /// `~/.ssh/config` unless the file names another; `None` reads none (`ssh_config = false`).
+    pub config_file: Option<PathBuf>,
+    pub known_hosts: Vec<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub enum Escalation {
+    #[default]
+    None,
+    /// `sudo -n` without a password, else `sudo -S` with it on stdin.
+    Sudo { password: Option<SecretRef> },
+}
+
+/// Where a secret is; resolved late, by `link::secret`.
+#[derive(Clone, Debug)]
+pub enum SecretRef {
+    Env(String),
+    File(PathBuf),
+    Command(Vec<String>),
+    /// Asked once for the group of this name, kept in memory only.
+    Ask(Name),
+    Plain(SecretString),
+}
+
+#[derive(Clone, Debug)]
+pub struct ClusterSpec {
+    pub name: Name,
+    pub kubeconfig: KubeconfigRef,
+    /// The current one of the kubeconfig when `None`.
+    pub context: Option<String>,
+    /// The host whose SSH connection carries the API's; by name.
+    pub via: Option<Name>,
+    /// gzip on the wire: for slow lines only.
+    pub compression: bool,
+    /// Watch these only; all that are allowed when empty.
+    pub namespaces: Vec<Name>,
+}
+
+#[derive(Clone, Debug)]
+pub enum KubeconfigRef {
+    /// `$KUBECONFIG` or `~/.kube/config`, as kubectl finds it.
+    Default,
+    File(PathBuf),
+    /// Read over SSH from a host of this configuration.
+    Ssh { host: Name, path: String, with_sudo: bool },
+}

@@ -1,0 +1,10 @@
+//! How a vm is.
+
+use crate::base::clock::Moment;
+use crate::model::vm::Vm;
+use crate::model::limits::Limits;
+use crate::model::verdict::Judgement;
+
+pub fn vm(_row: &Vm, _now: Moment, _limits: &Limits) -> Judgement {
+    Judgement::default()
+}

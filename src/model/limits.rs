@@ -1,0 +1,133 @@
+//! Thresholds: where a number becomes a worry. Defaults are those that experienced operators use; `[limits]` in the configuration changes them.
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    pub host: HostLimits,
+    pub vm: VmLimits,
+    pub cluster: ClusterLimits,
+    pub pod: PodLimits,
+}
+
+/// Warn and crit of one measure.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Steps {
+    pub warn: f64,
+    pub crit: f64,
+}
+
+const fn steps(warn: f64, crit: f64) -> Steps {
+    Steps { warn, crit }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HostLimits {
+    /// Five-minute load for each core; counts only together with a run queue or blocked tasks.
+    pub load_per_core: Steps,
+    pub steal_percent: Steps,
+    pub iowait_percent: Steps,
+    /// Memory that is not available.
+    pub memory_used_percent: Steps,
+    pub disk_used_percent: Steps,
+    pub inodes_used_percent: Steps,
+    pub clock_skew_seconds: Steps,
+    pub swap_pages_per_second: Steps,
+    pub cpu_some_avg60_percent: Steps,
+    pub memory_full_avg10_percent: Steps,
+    pub io_full_avg60_percent: Steps,
+    pub conntrack_used_percent: Steps,
+    pub files_used_percent: Steps,
+    /// A shorter uptime than this is called a reboot.
+    pub reboot_seconds: u64,
+}
+
+impl Default for HostLimits {
+    fn default() -> Self {
+        Self {
+            load_per_core: steps(1.5, 3.0),
+            steal_percent: steps(5.0, 15.0),
+            iowait_percent: steps(20.0, 40.0),
+            memory_used_percent: steps(90.0, 95.0),
+            disk_used_percent: steps(85.0, 95.0),
+            inodes_used_percent: steps(85.0, 95.0),
+            clock_skew_seconds: steps(0.5, 2.0),
+            swap_pages_per_second: steps(1000.0, 10_000.0),
+            cpu_some_avg60_percent: steps(30.0, 60.0),
+            memory_full_avg10_percent: steps(2.0, 10.0),
+            io_full_avg60_percent: steps(10.0, 40.0),
+            conntrack_used_percent: steps(80.0, 95.0),
+            files_used_percent: steps(80.0, 95.0),
+            reboot_seconds: 600,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct VmLimits {
+    pub steal_percent: Steps,
+    pub disk_latency_seconds: Steps,
+    pub pool_used_percent: Steps,
+    /// Sum of vCPUs against the host's threads.
+    pub vcpus_per_thread: Steps,
+}
+
+impl Default for VmLimits {
+    fn default() -> Self {
+        Self { steal_percent: steps(10.0, 20.0), disk_latency_seconds: steps(0.02, 0.1), pool_used_percent: steps(85.0, 95.0), vcpus_per_thread: steps(2.0, 4.0) }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClusterLimits {
+    /// Age of the scheduler's and controller-manager's lease; it lasts 15 s.
+    pub control_lease_seconds: u64,
+    /// Age of a node's lease; the controller calls it lost after 40 s.
+    pub node_lease_seconds: u64,
+    pub certificate_days: Days,
+    pub latency_ms: Steps,
+    pub requested_percent: Steps,
+}
+
+/// Days left before an end.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Days {
+    pub warn: u64,
+    pub crit: u64,
+}
+
+impl Default for ClusterLimits {
+    fn default() -> Self {
+        Self {
+            control_lease_seconds: 30,
+            node_lease_seconds: 40,
+            certificate_days: Days { warn: 30, crit: 7 },
+            latency_ms: steps(1000.0, 5000.0),
+            requested_percent: steps(90.0, 100.0),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PodLimits {
+    pub pending_seconds: u64,
+    pub creating_seconds: u64,
+    pub not_ready_seconds: u64,
+    pub init_seconds: u64,
+    pub terminating_seconds: u64,
+    /// How long an out-of-memory kill stays a reason.
+    pub oom_seconds: u64,
+}
+
+impl Default for PodLimits {
+    fn default() -> Self {
+        Self { pending_seconds: 60, creating_seconds: 120, not_ready_seconds: 60, init_seconds: 300, terminating_seconds: 60, oom_seconds: 3600 }
+    }
+}

@@ -1,0 +1,87 @@
+//! A source's own state is data like any other: it has a row in `:sources` and decides how far its rows are believed.
+
+use serde::Serialize;
+
+use super::id::{Name, SourceId};
+use crate::base::clock::Moment;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SourceState {
+    #[default]
+    Connecting,
+    Live,
+    /// It answered before and is late now.
+    Stale,
+    /// Refused our credentials. Not retried until they change or someone says so.
+    AuthLost,
+    NoRight,
+    Unreachable,
+    /// The configuration of it is broken; it never started.
+    Broken,
+}
+
+impl SourceState {
+    /// Are the rows of a source in this state what the remote says now?
+    pub fn is_live(self) -> bool {
+        matches!(self, Self::Live)
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Live => "live",
+            Self::Stale => "stale",
+            Self::AuthLost => "auth-lost",
+            Self::NoRight => "no-right",
+            Self::Unreachable => "unreachable",
+            Self::Broken => "broken",
+        }
+    }
+}
+
+/// What the source is for, so that a pane can show the row of a host that never answered.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase", tag = "kind", content = "name")]
+pub enum Subject {
+    Host(Name),
+    Cluster(Name),
+    Middleware { kind: Name, name: Name },
+}
+
+impl Subject {
+    pub fn name(&self) -> &Name {
+        match self {
+            Self::Host(name) | Self::Cluster(name) | Self::Middleware { name, .. } => name,
+        }
+    }
+}
+
+/// The row of a source.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SourceStatus {
+    pub id: SourceId,
+    pub subject: Subject,
+    pub state: SourceState,
+    /// The last error in the remote's or our words, cleaned; empty while live.
+    pub error: String,
+    /// What to do about it: a command to type, a grant to give. Empty where there is nothing.
+    pub remedy: String,
+    /// When this state began.
+    pub since: Moment,
+    /// When the supervisor tries again; `None` when it does not by itself.
+    pub retry_at: Option<Moment>,
+    /// The last answer of the remote.
+    pub answered_at: Option<Moment>,
+    /// How often it is asked.
+    pub every_ms: u64,
+    pub load: Load,
+}
+
+/// What we cost the remote, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Load {
+    pub requests: u64,
+    pub bytes_received: u64,
+    pub bytes_sent: u64,
+}
