@@ -16,6 +16,7 @@
 
 pub mod base;
 pub mod config;
+pub mod link;
 pub mod model;
 pub mod port;
 pub mod store;

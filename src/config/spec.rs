@@ -116,7 +116,7 @@ pub struct HostSpec {
 pub enum Reach {
     /// This machine, without SSH.
     Local,
-    Ssh(SshSpec),
+    Ssh(Box<SshSpec>),
 }
 
 #[derive(Clone, Debug)]
@@ -175,5 +175,9 @@ pub enum KubeconfigRef {
     Default,
     File(PathBuf),
     /// Read over SSH from a host of this configuration.
-    Ssh { host: Name, path: String, with_sudo: bool },
+    Ssh {
+        host: Name,
+        path: String,
+        with_sudo: bool,
+    },
 }

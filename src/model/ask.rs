@@ -24,7 +24,9 @@ pub enum AskKind {
     Passphrase,
     Password,
     /// A keyboard-interactive prompt (PAM, OTP); `echo` says whether typing shows.
-    Prompt { echo: bool },
+    Prompt {
+        echo: bool,
+    },
     /// Trust a host key that no known_hosts file has: yes or no.
     HostKey,
     SudoPassword,

@@ -10,14 +10,24 @@ pub struct RequestId(pub u64);
 #[derive(Clone, Debug)]
 pub enum Effect {
     /// Look something up about one object; the answer is `Fact::Document`.
-    Inspect { request: RequestId, target: Target, what: Inspection },
-    Answer { id: AskId, answer: Answer },
+    Inspect {
+        request: RequestId,
+        target: Target,
+        what: Inspection,
+    },
+    Answer {
+        id: AskId,
+        answer: Answer,
+    },
     /// Try this source again now, also after its credentials were refused.
     Retry(SourceId),
     /// Into the terminal's clipboard, by OSC 52.
     Copy(String),
     /// To a file, the terminal's size and colour left out.
-    Save { path: String, text: String },
+    Save {
+        path: String,
+        text: String,
+    },
     /// Give the terminal to this command (an exec credential plugin, a pager) and take it back afterwards.
     Suspend(Errand),
     /// Stop for the shell's job control.

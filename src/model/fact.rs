@@ -71,11 +71,18 @@ pub enum Fact {
     /// Pod counts by status before the objects have arrived (from a Table); replaced by them at the first `End`.
     Glance(Glance),
     /// The source cannot see this for lack of rights; the rest of it lives on. An empty `need` withdraws it.
-    Denied { kind: Kind, namespace: Option<Name>, denied: Denied },
+    Denied {
+        kind: Kind,
+        namespace: Option<Name>,
+        denied: Denied,
+    },
     Ask(Ask),
     /// The question is settled, by an answer or because its source gave up.
     Asked(AskId),
-    Document { request: RequestId, result: Result<Document, String> },
+    Document {
+        request: RequestId,
+        result: Result<Document, String>,
+    },
     /// The outcome of something a person asked for, for the message line.
     Notice(Notice),
 }
@@ -89,7 +96,6 @@ pub struct Glance {
     /// Namespace, name, ready, status, restarts of the unhealthy ones, at most a few hundred.
     pub unhealthy: Vec<GlancePod>,
 }
-
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct GlancePod {

@@ -107,9 +107,16 @@ pub struct Mount {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase", tag = "state")]
 pub enum MountProbe {
-    Answered { total_bytes: u64, used_bytes: u64, used_percent: f64, inodes_used_percent: f64 },
+    Answered {
+        total_bytes: u64,
+        used_bytes: u64,
+        used_percent: f64,
+        inodes_used_percent: f64,
+    },
     /// Not back for this long; no second probe is started meanwhile.
-    Hung { for_seconds: u64 },
+    Hung {
+        for_seconds: u64,
+    },
     Pending,
 }
 

@@ -16,7 +16,10 @@ impl Uid {
         let hex: String = text.chars().filter(|c| *c != '-').collect();
         match u128::from_str_radix(&hex, 16) {
             Ok(value) if hex.len() == 32 => Self(value),
-            _ => Self(text.bytes().fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, |h, b| (h ^ u128::from(b)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b))),
+            _ => Self(
+                text.bytes()
+                    .fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, |h, b| (h ^ u128::from(b)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)),
+            ),
         }
     }
 

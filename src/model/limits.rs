@@ -78,7 +78,12 @@ pub struct VmLimits {
 
 impl Default for VmLimits {
     fn default() -> Self {
-        Self { steal_percent: steps(10.0, 20.0), disk_latency_seconds: steps(0.02, 0.1), pool_used_percent: steps(85.0, 95.0), vcpus_per_thread: steps(2.0, 4.0) }
+        Self {
+            steal_percent: steps(10.0, 20.0),
+            disk_latency_seconds: steps(0.02, 0.1),
+            pool_used_percent: steps(85.0, 95.0),
+            vcpus_per_thread: steps(2.0, 4.0),
+        }
     }
 }
 

@@ -1,1 +1,21 @@
-fn main(){}
+//! The integration tests: one binary, real parts, a table at the end of what was shown and what was not.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::disallowed_methods, reason = "tests")]
+
+mod components;
+mod rig;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+fn main() -> ExitCode {
+    let args = Arguments::from_args();
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let trials: Vec<Trial> = Vec::<Vec<Trial>>::new().into_iter().flatten().collect();
+    let listing = args.list;
+    let conclusion = libtest_mimic::run(&args, trials);
+    if !listing {
+        components::report();
+    }
+    conclusion.exit_code()
+}

@@ -1,0 +1,3 @@
+//! F4: ways to reach things.
+
+pub mod shell;

@@ -1,0 +1,22 @@
+//! What the tests start and stop: real servers in their own folders, ended by process id.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+/// Runs a test's future on a runtime of its own.
+pub fn block<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("runtime").block_on(future)
+}
+
+/// Waits until `probe` gives something, at most `limit`; the panic says what never came.
+#[track_caller]
+pub fn eventually<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(value) = probe() {
+            return value;
+        }
+        assert!(start.elapsed() < limit, "{what}: not within {limit:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
