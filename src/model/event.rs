@@ -26,6 +26,7 @@ pub struct Event {
 impl Row for Event {
     type Key = ObjectKey;
     const KIND: Kind = Kind::Event;
+    const WATCHED: bool = true;
 
     fn key(&self) -> ObjectKey {
         ObjectKey { cluster: self.cluster.clone(), uid: self.uid }

@@ -25,6 +25,8 @@ pub trait Row: Clone + PartialEq + std::fmt::Debug + Send + 'static {
     const KIND: Kind;
     /// Does a row keep a history of its [`Row::pulse`]?
     const HISTORY: bool = false;
+    /// Is it watched (as fresh as its source's last answer) rather than polled (as fresh as its own)?
+    const WATCHED: bool = false;
 
     fn key(&self) -> Self::Key;
     fn target(&self) -> Target;
@@ -36,6 +38,14 @@ pub trait Row: Clone + PartialEq + std::fmt::Debug + Send + 'static {
     fn order(&self) -> (&str, &str);
     /// How it is at `now`. Pure.
     fn judge(&self, now: Moment, limits: &Limits) -> Judgement;
+    /// Since when it is as it is, where the remote tells.
+    fn since(&self) -> Option<Moment> {
+        None
+    }
+    /// Do both prove the same things to the other floors?
+    fn same_identity(&self, _other: &Self) -> bool {
+        true
+    }
     /// The one number that its sparkline draws, in percent.
     fn pulse(&self) -> Option<f32> {
         None

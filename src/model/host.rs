@@ -170,6 +170,9 @@ impl Row for Host {
     fn order(&self) -> (&str, &str) {
         ("", &self.name)
     }
+    fn same_identity(&self, other: &Self) -> bool {
+        self.identity == other.identity
+    }
     fn judge(&self, now: Moment, limits: &Limits) -> Judgement {
         judge::host(self, now, limits)
     }

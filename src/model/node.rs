@@ -86,6 +86,7 @@ pub struct NodeUsage {
 impl Row for Node {
     type Key = NodeKey;
     const KIND: Kind = Kind::Node;
+    const WATCHED: bool = true;
     const HISTORY: bool = true;
 
     fn key(&self) -> NodeKey {
@@ -96,6 +97,12 @@ impl Row for Node {
     }
     fn order(&self) -> (&str, &str) {
         (&self.cluster, &self.name)
+    }
+    fn since(&self) -> Option<Moment> {
+        self.conditions.iter().find(|c| &*c.name == "Ready" && c.status != Readiness::True).and_then(|c| c.since)
+    }
+    fn same_identity(&self, other: &Self) -> bool {
+        (self.system_uuid, self.machine_id, self.boot_id, &self.addresses) == (other.system_uuid, other.machine_id, other.boot_id, &other.addresses)
     }
     fn judge(&self, now: Moment, limits: &Limits) -> Judgement {
         judge::node(self, now, limits)

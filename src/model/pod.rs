@@ -55,6 +55,7 @@ pub struct Trouble {
 impl Row for Pod {
     type Key = ObjectKey;
     const KIND: Kind = Kind::Pod;
+    const WATCHED: bool = true;
 
     fn key(&self) -> ObjectKey {
         ObjectKey { cluster: self.cluster.clone(), uid: self.uid }
@@ -67,6 +68,9 @@ impl Row for Pod {
     }
     fn order(&self) -> (&str, &str) {
         (&self.namespace, &self.name)
+    }
+    fn since(&self) -> Option<Moment> {
+        self.since
     }
     fn judge(&self, now: Moment, limits: &Limits) -> Judgement {
         judge::pod(self, now, limits)

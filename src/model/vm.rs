@@ -73,6 +73,9 @@ impl Row for Vm {
     fn order(&self) -> (&str, &str) {
         (&self.host, &self.name)
     }
+    fn same_identity(&self, other: &Self) -> bool {
+        (&self.name, self.uuid, &self.macs, &self.addresses) == (&other.name, other.uuid, &other.macs, &other.addresses)
+    }
     fn judge(&self, now: Moment, limits: &Limits) -> Judgement {
         judge::vm(self, now, limits)
     }

@@ -55,6 +55,7 @@ impl WorkloadKind {
 impl Row for Workload {
     type Key = ObjectKey;
     const KIND: Kind = Kind::Workload;
+    const WATCHED: bool = true;
 
     fn key(&self) -> ObjectKey {
         ObjectKey { cluster: self.cluster.clone(), uid: self.uid }
