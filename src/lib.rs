@@ -16,6 +16,8 @@
 
 pub mod base;
 pub mod config;
+pub mod engine;
+pub mod headless;
 pub mod link;
 pub mod model;
 pub mod port;

@@ -21,6 +21,8 @@ pub trait Sink: Send + Sync {
     fn send(&self, facts: Vec<Fact>) -> BoxFuture<'_, ()>;
     /// The remote has answered, with news or without: its rows are fresh and the source is live.
     fn answered(&self) -> BoxFuture<'_, ()>;
+    /// The first whole picture is there: every listing has ended, every rate has its second sample. `status` waits for it.
+    fn complete(&self) -> BoxFuture<'_, ()>;
     /// The source goes on by itself but is not live for now (a watch that is being reopened, a refused login).
     fn trouble(&self, error: SourceError) -> BoxFuture<'_, ()>;
 }

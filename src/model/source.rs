@@ -76,6 +76,27 @@ pub struct SourceStatus {
     /// How often it is asked.
     pub every_ms: u64,
     pub load: Load,
+    /// The first whole picture has arrived.
+    pub complete: bool,
+}
+
+impl SourceStatus {
+    /// A source that has not said anything yet.
+    pub fn new(id: SourceId, subject: Subject, every: std::time::Duration, now: Moment) -> Self {
+        Self {
+            id,
+            subject,
+            state: SourceState::Connecting,
+            error: String::new(),
+            remedy: String::new(),
+            since: now,
+            retry_at: None,
+            answered_at: None,
+            every_ms: u64::try_from(every.as_millis()).unwrap_or(u64::MAX),
+            load: Load::default(),
+            complete: false,
+        }
+    }
 }
 
 /// What we cost the remote, since the start.

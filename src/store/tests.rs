@@ -14,7 +14,7 @@ use crate::model::id::{Name, NodeKey, ObjectKey, SourceId, Target, Uid};
 use crate::model::limits::Limits;
 use crate::model::node::{Node, Readiness, Resources};
 use crate::model::pod::Pod;
-use crate::model::source::{Load, SourceState, SourceStatus, Subject};
+use crate::model::source::{SourceState, SourceStatus, Subject};
 use crate::model::verdict::Verdict;
 use crate::model::vm::{Vm, VmState};
 
@@ -106,18 +106,7 @@ fn node(name: &str, uuid: Option<u128>) -> Node {
 }
 
 fn status(state: SourceState, answered: i64) -> SourceStatus {
-    SourceStatus {
-        id: SOURCE,
-        subject: Subject::Cluster("main".into()),
-        state,
-        error: String::new(),
-        remedy: String::new(),
-        since: Moment(0),
-        retry_at: None,
-        answered_at: Some(Moment(answered)),
-        every_ms: 5000,
-        load: Load::default(),
-    }
+    SourceStatus { state, answered_at: Some(Moment(answered)), ..SourceStatus::new(SOURCE, Subject::Cluster("main".into()), Duration::from_secs(5), Moment(0)) }
 }
 
 fn batch(at: i64, facts: Vec<Fact>) -> Batch {

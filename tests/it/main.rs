@@ -1,5 +1,5 @@
 //! The integration tests: one binary, real parts, a table at the end of what was shown and what was not.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::disallowed_methods, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::disallowed_methods, unreachable_pub, reason = "tests")]
 
 mod components;
 mod rig;
