@@ -15,6 +15,7 @@
 //! | F8 | `cli` |
 
 pub mod base;
+pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod headless;
