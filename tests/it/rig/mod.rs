@@ -1,5 +1,7 @@
 //! What the tests start and stop: real servers in their own folders, ended by process id.
 
+pub mod terminal;
+
 use std::future::Future;
 use std::time::{Duration, Instant};
 
