@@ -1,7 +1,3 @@
-//! The thin binary: installs the error reports and the one TLS provider, then hands over to the library.
+//! The thin binary.
 
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    quarterdeck::cli::main()
-}
+fn main() {}

@@ -7,6 +7,7 @@ pub mod dirty;
 pub mod history;
 pub mod joins;
 pub mod problem;
+mod slab;
 pub mod table;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use std::ops::Index;
 use hashbrown::HashTable;
 
 use super::history::History;
+use super::slab::Slab;
 use crate::base::clock::Moment;
 use crate::model::fact::Row;
 use crate::model::id::{Name, SourceId};
@@ -63,8 +64,7 @@ impl Index<Verdict> for Counts {
 
 #[derive(Debug)]
 pub struct Table<T: Row> {
-    slots: Vec<Option<Entry<T>>>,
-    free: Vec<u32>,
+    slots: Slab<Entry<T>>,
     index: HashTable<u32>,
     hasher: RandomState,
     serial: u32,
@@ -81,8 +81,7 @@ pub struct Table<T: Row> {
 impl<T: Row> Default for Table<T> {
     fn default() -> Self {
         Self {
-            slots: Vec::new(),
-            free: Vec::new(),
+            slots: Slab::default(),
             index: HashTable::new(),
             hasher: RandomState::new(),
             serial: 0,
@@ -135,29 +134,29 @@ impl<T: Row> Table<T> {
 
     fn slot_of(&self, key: &T::Key) -> Option<u32> {
         let slots = &self.slots;
-        self.index.find(self.hash(key), |slot| slots[*slot as usize].as_ref().is_some_and(|e| e.row.key() == *key)).copied()
+        self.index.find(self.hash(key), |slot| slots.get(*slot).is_some_and(|e| e.row.key() == *key)).copied()
     }
 
     pub fn find(&self, key: &T::Key) -> Option<RowRef> {
         let slot = self.slot_of(key)?;
-        self.slots[slot as usize].as_ref().map(|e| RowRef { slot, serial: e.serial })
+        self.slots.get(slot).map(|e| RowRef { slot, serial: e.serial })
     }
 
     pub fn get(&self, key: &T::Key) -> Option<&Entry<T>> {
-        self.slot_of(key).and_then(|slot| self.slots[slot as usize].as_ref())
+        self.slot_of(key).and_then(|slot| self.slots.get(slot))
     }
 
     pub fn at(&self, place: RowRef) -> Option<&Entry<T>> {
-        self.slots.get(place.slot as usize)?.as_ref().filter(|e| e.serial == place.serial)
+        self.slots.get(place.slot).filter(|e| e.serial == place.serial)
     }
 
     pub(super) fn in_slot(&self, slot: u32) -> Option<(RowRef, &Entry<T>)> {
-        let entry = self.slots.get(slot as usize)?.as_ref()?;
+        let entry = self.slots.get(slot)?;
         Some((RowRef { slot, serial: entry.serial }, entry))
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (RowRef, &Entry<T>)> {
-        self.slots.iter().zip(0u32..).filter_map(|(e, slot)| e.as_ref().map(|e| (RowRef { slot, serial: e.serial }, e)))
+        self.slots.iter().map(|(slot, e)| (RowRef { slot, serial: e.serial }, e))
     }
 
     /// Slots changed since `generation`, some perhaps twice; `None` when that is too long ago to know.
@@ -182,7 +181,7 @@ impl<T: Row> Table<T> {
                 break;
             }
             self.due.pop_first();
-            if let Some(entry) = self.slots[slot as usize].as_mut() {
+            if let Some(entry) = self.slots.get_mut(slot) {
                 entry.due = None;
                 slots.push(slot);
             }
@@ -191,7 +190,7 @@ impl<T: Row> Table<T> {
     }
 
     pub(super) fn slots_of(&self, source: SourceId) -> Vec<u32> {
-        self.slots.iter().zip(0u32..).filter(|(e, _)| e.as_ref().is_some_and(|e| e.source == source)).map(|(_, slot)| slot).collect()
+        self.slots.iter().filter(|(_, e)| e.source == source).map(|(slot, _)| slot).collect()
     }
 
     fn changed(&mut self, slot: u32) {
@@ -206,7 +205,7 @@ impl<T: Row> Table<T> {
     pub(super) fn upsert(&mut self, row: T, at: Moment, source: SourceId) -> (u32, Upsert<T>) {
         let key = row.key();
         if let Some(slot) = self.slot_of(&key) {
-            let Some(entry) = self.slots[slot as usize].as_mut() else { return (slot, Upsert::Same) };
+            let Some(entry) = self.slots.get_mut(slot) else { return (slot, Upsert::Same) };
             entry.at = at;
             entry.seen = self.mark;
             entry.source = source;
@@ -227,25 +226,18 @@ impl<T: Row> Table<T> {
             history
         });
         let entry = Entry { row, at, since: at, verdict: Verdict::Ok, source, due: None, seen: self.mark, serial: self.serial, history };
-        let slot = if let Some(slot) = self.free.pop() {
-            self.slots[slot as usize] = Some(entry);
-            slot
-        } else {
-            let slot = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
-            self.slots.push(Some(entry));
-            slot
-        };
+        let slot = self.slots.insert(entry);
         self.counts.0[usize::from(Verdict::Ok.rank())] += 1;
         let hash = self.hash(&key);
         let (slots, hasher) = (&self.slots, &self.hasher);
-        self.index.insert_unique(hash, slot, |s| slots[*s as usize].as_ref().map_or(0, |e| hasher.hash_one(Hashed(&e.row.key()))));
+        self.index.insert_unique(hash, slot, |s| slots.get(*s).map_or(0, |e| hasher.hash_one(Hashed(&e.row.key()))));
         self.changed(slot);
         (slot, Upsert::New)
     }
 
     /// Notes how the row in `slot` stands. True when its verdict changed.
     pub(super) fn settle(&mut self, slot: u32, standing: &Standing, now: Moment) -> bool {
-        let Some(entry) = self.slots[slot as usize].as_mut() else { return false };
+        let Some(entry) = self.slots.get_mut(slot) else { return false };
         if entry.due != standing.due {
             if let Some(due) = entry.due {
                 self.due.remove(&(due, slot));
@@ -276,13 +268,13 @@ impl<T: Row> Table<T> {
     /// Lets a small, frequent number into a row without making it news.
     pub(super) fn touch(&mut self, key: &T::Key, change: impl FnOnce(&mut T)) -> Option<u32> {
         let slot = self.slot_of(key)?;
-        change(&mut self.slots[slot as usize].as_mut()?.row);
+        change(&mut self.slots.get_mut(slot)?.row);
         Some(slot)
     }
 
     /// Adds the pulse of the row in `slot` to its history.
     pub(super) fn sample(&mut self, slot: u32) {
-        if let Some(Entry { row, history: Some(history), .. }) = self.slots[slot as usize].as_mut() {
+        if let Some(Entry { row, history: Some(history), .. }) = self.slots.get_mut(slot) {
             history.push(row.pulse());
         }
     }
@@ -296,7 +288,7 @@ impl<T: Row> Table<T> {
     }
 
     fn remove_slot(&mut self, slot: u32) -> Option<T> {
-        let entry = self.slots[slot as usize].take()?;
+        let entry = self.slots.take(slot)?;
         let hash = self.hash(&entry.row.key());
         if let Ok(found) = self.index.find_entry(hash, |s| *s == slot) {
             found.remove();
@@ -306,7 +298,6 @@ impl<T: Row> Table<T> {
         }
         self.problems.remove(&(entry.verdict.rank(), entry.since, slot));
         self.counts.0[usize::from(entry.verdict.rank())] -= 1;
-        self.free.push(slot);
         self.changed(slot);
         Some(entry.row)
     }
@@ -320,13 +311,8 @@ impl<T: Row> Table<T> {
     pub(super) fn end(&mut self, source: SourceId, namespace: Option<Name>) -> Vec<T> {
         let key = (source, namespace);
         let Some(mark) = self.listings.remove(&key) else { return Vec::new() };
-        let gone: Vec<u32> = self
-            .slots
-            .iter()
-            .zip(0u32..)
-            .filter(|(e, _)| e.as_ref().is_some_and(|e| e.source == source && e.seen < mark && key.1.as_ref().is_none_or(|ns| e.row.namespace() == Some(ns))))
-            .map(|(_, slot)| slot)
-            .collect();
+        let of_scope = |e: &Entry<T>| e.source == source && e.seen < mark && key.1.as_ref().is_none_or(|ns| e.row.namespace() == Some(ns));
+        let gone: Vec<u32> = self.slots.iter().filter(|(_, e)| of_scope(e)).map(|(slot, _)| slot).collect();
         gone.into_iter().filter_map(|slot| self.remove_slot(slot)).collect()
     }
 }

@@ -14,10 +14,10 @@ use crate::model::verdict::{Judgement, Verdict};
 use crate::store::Store;
 use crate::store::table::{Entry, Table};
 
-pub const SCHEMA: &str = "quarterdeck.status/1";
+pub(super) const SCHEMA: &str = "quarterdeck.status/1";
 
 #[derive(Serialize)]
-pub struct Picture {
+pub(super) struct Picture {
     schema: &'static str,
     at: Moment,
     verdict: Verdict,
@@ -83,7 +83,7 @@ struct SourceItem {
 }
 
 /// The picture as one object. `words` makes the texts of reasons.
-pub fn picture(store: &Store, words: Words) -> Picture {
+pub(super) fn picture(store: &Store, words: Words) -> Picture {
     let worst = store.problems().iter().map(|p| p.verdict).chain(store.sources().filter(|s| !s.state.is_live()).map(|_| Verdict::Unknown)).max();
     Picture {
         schema: SCHEMA,
