@@ -22,4 +22,5 @@ pub mod headless;
 pub mod link;
 pub mod model;
 pub mod port;
+pub mod source;
 pub mod store;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::fact::Row;
+use super::fact::{Denied, Row};
 use super::id::{GroupKey, Kind, Name, Target};
 use super::limits::Limits;
 use super::reason::Reason;
@@ -15,8 +15,17 @@ pub struct Group {
     pub kind: Name,
     pub name: Name,
     pub members: Vec<Member>,
+    /// Who gets data from whom, as far as any observer tells. The panes draw the tree from these.
+    pub edges: Vec<Edge>,
     /// Of the group as a whole, from several observers.
     pub reasons: Vec<Reason>,
+}
+
+impl Group {
+    /// Nobody in it yet.
+    pub fn new(kind: impl Into<Name>, name: impl Into<Name>) -> Self {
+        Self { kind: kind.into(), name: name.into(), members: Vec::new(), edges: Vec::new(), reasons: Vec::new() }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -30,7 +39,78 @@ pub struct Member {
     pub upstream: Option<Name>,
     pub answered_at: Option<Moment>,
     pub metrics: Vec<Metric>,
+    /// What has no number: versions, positions, names of files. In the order in which a person would read it.
+    pub details: Vec<Detail>,
+    /// What the account may not see; the rest of the row lives on.
+    pub denied: Vec<Denied>,
     pub reasons: Vec<Reason>,
+}
+
+impl Member {
+    /// A member of which nothing is known but its address.
+    pub fn new(address: impl Into<Name>) -> Self {
+        Self {
+            address: address.into(),
+            identity: Name::from(""),
+            role: Name::from(""),
+            upstream: None,
+            answered_at: None,
+            metrics: Vec::new(),
+            details: Vec::new(),
+            denied: Vec::new(),
+            reasons: Vec::new(),
+        }
+    }
+
+    pub fn metric(&mut self, key: &'static str, unit: Unit, value: Option<f64>) {
+        self.metrics.extend(value.map(|value| Metric { key, unit, value }));
+    }
+
+    /// Notes a text; an empty one is left out.
+    pub fn detail(&mut self, key: &'static str, text: impl Into<String>) {
+        let text = text.into();
+        if !text.is_empty() {
+            self.details.push(Detail { key, text });
+        }
+    }
+}
+
+/// A fact without a number. The words for `key` are `[detail]` in `locales/*.toml`; `text` is the remote's own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Detail {
+    pub key: &'static str,
+    pub text: String,
+}
+
+/// Data flows along it from a source to its follower.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Edge {
+    /// The address of the member it comes from; what the follower calls it when it is none of ours.
+    pub from: Name,
+    /// What the follower has learned that its source calls itself; empty when it does not know.
+    pub from_identity: Name,
+    /// The address of the member that follows.
+    pub to: Name,
+    /// Tells the edges of one follower apart (a replication channel); mostly empty.
+    pub channel: Name,
+    pub state: EdgeState,
+    pub metrics: Vec<Metric>,
+    pub details: Vec<Detail>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EdgeState {
+    /// Data arrives and is applied.
+    Flowing,
+    /// The follower tries to reach its source.
+    Connecting,
+    /// An error holds it up.
+    Broken,
+    /// Stopped by hand.
+    Stopped,
+    /// The follower does not answer.
+    Unknown,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -9,6 +9,7 @@ pub struct Limits {
     pub vm: VmLimits,
     pub cluster: ClusterLimits,
     pub pod: PodLimits,
+    pub middleware: MiddlewareLimits,
 }
 
 /// Warn and crit of one measure.
@@ -134,5 +135,40 @@ pub struct PodLimits {
 impl Default for PodLimits {
     fn default() -> Self {
         Self { pending_seconds: 60, creating_seconds: 120, not_ready_seconds: 60, init_seconds: 300, terminating_seconds: 60, oom_seconds: 3600 }
+    }
+}
+
+/// Of every middleware kind; a kind uses those that it has a measure for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MiddlewareLimits {
+    /// How far a follower is behind, its intended delay taken off.
+    pub lag_seconds: Steps,
+    /// A lag that grew in this many samples in a row counts one step worse.
+    pub lag_growing_samples: u32,
+    /// A follower may look for its source this long before it is called cut off.
+    pub connecting_seconds: u64,
+    pub connections_used_percent: Steps,
+    pub memory_used_percent: Steps,
+    /// How long a source keeps its log at least: the longest outage that a follower survives.
+    pub log_kept_hours: Steps,
+    /// Statements running at once.
+    pub running: Steps,
+    /// Locks that wait for each other at this moment.
+    pub lock_waits: Steps,
+}
+
+impl Default for MiddlewareLimits {
+    fn default() -> Self {
+        Self {
+            lag_seconds: steps(10.0, 60.0),
+            lag_growing_samples: 5,
+            connecting_seconds: 15,
+            connections_used_percent: steps(80.0, 95.0),
+            memory_used_percent: steps(80.0, 95.0),
+            log_kept_hours: steps(24.0, 1.0),
+            running: steps(64.0, 256.0),
+            lock_waits: steps(5.0, 50.0),
+        }
     }
 }

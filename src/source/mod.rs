@@ -1,0 +1,3 @@
+//! F5: what says facts. A folder or a file for each kind of thing.
+
+pub mod middleware;
