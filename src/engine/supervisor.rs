@@ -17,7 +17,7 @@ use crate::port::{Asker, Cx, Meter, Source};
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// A run that lasted this long was a success, and the next failure starts the waits over.
-const GOOD_RUN: Duration = Duration::from_secs(60);
+const GOOD_RUN: Duration = Duration::from_mins(1);
 
 #[derive(Debug)]
 pub(super) struct Supervised {
