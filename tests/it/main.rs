@@ -3,6 +3,7 @@
 
 mod components;
 mod rig;
+mod ssh;
 
 use std::process::ExitCode;
 
@@ -11,7 +12,7 @@ use libtest_mimic::{Arguments, Trial};
 fn main() -> ExitCode {
     let args = Arguments::from_args();
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let trials: Vec<Trial> = Vec::<Vec<Trial>>::new().into_iter().flatten().collect();
+    let trials: Vec<Trial> = [ssh::tests()].into_iter().flatten().collect();
     let listing = args.list;
     let conclusion = libtest_mimic::run(&args, trials);
     if !listing {

@@ -1,5 +1,6 @@
 //! What the tests start and stop: real servers in their own folders, ended by process id.
 
+pub mod sshd;
 pub mod terminal;
 
 use std::future::Future;
