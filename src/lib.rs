@@ -14,6 +14,7 @@
 //! | F7 | `cockpit`, `headless` |
 //! | F8 | `cli` |
 
+pub mod action;
 pub mod base;
 pub mod cli;
 pub mod config;

@@ -43,6 +43,11 @@ pub trait Shell: Send + Sync + fmt::Debug {
     }
 }
 
+/// A word from afar as one word of a POSIX command line, whatever is in it.
+pub fn quote(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 /// How much of a command's output is kept, for each stream.
 pub const MOST_OUTPUT: u64 = 8 << 20;
 
@@ -131,6 +136,14 @@ impl Shell for LocalShell {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn quoted_words_stay_one_word() {
+        for word in ["it's", "", "$(touch x) `id` \\ \"a\" ; & | \n二", "-n", "''"] {
+            let out = LocalShell.run(&format!("printf %s {}", quote(word)), b"", Duration::from_secs(5)).await.unwrap();
+            assert_eq!(out.stdout, word);
+        }
+    }
 
     #[tokio::test]
     async fn local_commands_answer_with_status_and_stdin() {

@@ -9,6 +9,9 @@ use super::limits::Limits;
 use super::verdict::Judgement;
 use crate::base::clock::Moment;
 
+/// The URI of a machine's libvirt; without it an ordinary account gets its own, empty, session.
+pub const SYSTEM_LIBVIRT: &str = "qemu:///system";
+
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Host {
     /// As the configuration names it.

@@ -1,3 +1,4 @@
 //! F5: what says facts. A folder or a file for each kind of thing.
 
+pub mod host;
 pub mod middleware;

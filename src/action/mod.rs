@@ -1,0 +1,3 @@
+//! F5: what is done on demand. One file a kind.
+
+pub mod host_inspect;
