@@ -1,8 +1,10 @@
 //! Runs one source for ever: back-off with jitter between tries, none at all after its credentials were refused.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
@@ -11,7 +13,7 @@ use super::outlet::Outlet;
 use crate::base::backoff::Backoff;
 use crate::model::id::SourceId;
 use crate::model::source::{SourceState, SourceStatus};
-use crate::port::{Asker, Cx, Meter, Source};
+use crate::port::{Asker, Cx, Meter, Source, SourceError};
 
 /// The first and the longest wait before a broken source is tried again.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
@@ -47,9 +49,11 @@ impl Supervised {
             loop {
                 let started = cx.clock.now();
                 let error = tokio::select! {
-                    end = source.run(cx.clone()) => match end {
-                        Ok(()) => return,
-                        Err(error) => error,
+                    end = AssertUnwindSafe(source.run(cx.clone())).catch_unwind() => match end {
+                        Ok(Ok(())) => return,
+                        Ok(Err(error)) => error,
+                        // One source's bug is that source's row, not the end of the cockpit.
+                        Err(_) => SourceError::new(SourceState::Broken, "this source has a bug and stopped; the log says where", "see the log folder that `quarterdeck config paths` names, and report it"),
                     },
                     () = cx.stop.cancelled() => return,
                 };

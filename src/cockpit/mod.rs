@@ -1,0 +1,245 @@
+//! F7: the loop with a screen. It owns the store, the seat and the engine; nothing else touches them, so there is nothing to lock.
+//!
+//! Input first, then data, then the frame: a key is never behind a batch, and a frame is drawn only when something changed.
+
+mod errand;
+mod lookup;
+mod seat;
+mod signals;
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossterm::event::EventStream;
+use futures::StreamExt;
+
+use crate::base::clock::{Clock, Moment, Stopwatch, SystemClock};
+use crate::base::redact::Redactor;
+use crate::config::spec::Config;
+use crate::engine::asker::Answers;
+use crate::engine::{Engine, fleet};
+use crate::model::effect::{Effect, Errand};
+use crate::model::fact::{Batch, Fact, Notice};
+use crate::model::id::Name;
+use crate::store::Store;
+
+use seat::Seat;
+use signals::{Caught, Signals};
+
+/// Data may hold a key up for this long at most.
+const APPLY_SLICE: Duration = Duration::from_millis(6);
+
+/// Why the loop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Quit,
+    Signal,
+}
+
+struct Cockpit {
+    store: Store,
+    seat: Seat,
+    engine: Engine,
+    clock: Arc<dyn Clock>,
+    /// Batches taken from the channel and not yet applied.
+    waiting: VecDeque<Batch>,
+    /// When the store wants to be ticked again.
+    due: Option<Moment>,
+    dirty: bool,
+}
+
+/// Runs until a person quits or a signal ends it. The terminal is given back on every way out.
+pub async fn run(config: Config) -> io::Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let mut signals = Signals::new()?;
+    let seat = Seat::open(&config)?;
+    let (mut engine, mut batches) = Engine::new(clock.clone(), Redactor::default(), Answers::ByPerson);
+    let mut store = Store::new(config.limits.clone());
+    let now = clock.now();
+    for status in fleet::launch(&mut engine, &config) {
+        let source = status.id;
+        store.apply(Batch { source, at: now, facts: vec![Fact::Source(status)] }, now);
+    }
+    let mut cockpit = Cockpit { store, seat, engine, clock, waiting: VecDeque::new(), due: None, dirty: true };
+    cockpit.tick();
+    let mut input = EventStream::new();
+    let mut taken = Vec::with_capacity(64);
+    let end = loop {
+        let frame_in = cockpit.dirty.then(|| cockpit.seat.next_frame_in());
+        if frame_in == Some(Duration::ZERO) {
+            cockpit.draw()?;
+            continue;
+        }
+        let behind = !cockpit.waiting.is_empty();
+        let wake = cockpit.wake_in();
+        tokio::select! {
+            biased;
+            caught = signals.next() => match caught {
+                Caught::Terminate | Caught::HangUp => break End::Signal,
+                Caught::Continue => cockpit.seat.redraw_all(),
+            },
+            event = input.next() => match event {
+                Some(Ok(event)) => {
+                    let effects = cockpit.seat.input(&cockpit.store, event);
+                    cockpit.dirty = true;
+                    if let Some(end) = cockpit.carry_out(effects).await {
+                        break end;
+                    }
+                    if cockpit.seat.lost_terminal() {
+                        // An errand had it: what crossterm read ahead belongs to nobody.
+                        input = EventStream::new();
+                    }
+                    cockpit.draw()?;
+                }
+                // The terminal is gone.
+                Some(Err(_)) | None => break End::Signal,
+            },
+            count = batches.recv_many(&mut taken, 64), if !behind => {
+                if count == 0 {
+                    break End::Signal;
+                }
+                cockpit.waiting.extend(taken.drain(..));
+                cockpit.apply();
+            }
+            () = async {}, if behind => cockpit.apply(),
+            () = tokio::time::sleep(frame_in.unwrap_or_default()), if frame_in.is_some() => cockpit.draw()?,
+            () = tokio::time::sleep(wake) => cockpit.wake(),
+        }
+    };
+    cockpit.close(end).await;
+    Ok(())
+}
+
+impl Cockpit {
+    fn apply(&mut self) {
+        let watch = Stopwatch::start();
+        while let Some(mut batch) = self.waiting.pop_front() {
+            let mut rest = Vec::with_capacity(batch.facts.len());
+            for fact in batch.facts.drain(..) {
+                match fact {
+                    Fact::Document { request, result } => {
+                        self.seat.document(request, result);
+                        self.dirty = true;
+                    }
+                    Fact::Notice(notice) => {
+                        self.seat.notice(notice);
+                        self.dirty = true;
+                    }
+                    other => rest.push(other),
+                }
+            }
+            batch.facts = rest;
+            let dirty = self.store.apply(batch, self.clock.now());
+            self.dirty |= dirty.any();
+            // What a fact makes due is known only to the tick; it costs nothing when nothing is.
+            self.due = Some(self.clock.now());
+            if watch.elapsed() > APPLY_SLICE {
+                break;
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        let (dirty, due) = self.store.tick(self.clock.now());
+        self.due = due;
+        self.dirty |= dirty.any();
+    }
+
+    /// Time has come for something: a row that turned stale, a clock that shows the next second.
+    fn wake(&mut self) {
+        debug_panic();
+        self.tick();
+        self.dirty |= self.seat.time_passed(&self.store, self.clock.now());
+    }
+
+    fn wake_in(&self) -> Duration {
+        let now = self.clock.now();
+        let seat = self.seat.next_wake(now);
+        // A tick that is due at once waits for the frame, which ticks first.
+        let due = self.due.map_or(seat, |due| due.since(now).max(Duration::from_millis(250)));
+        due.min(seat)
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        self.tick();
+        self.dirty = false;
+        self.seat.draw(&self.store)
+    }
+
+    async fn carry_out(&mut self, effects: Vec<Effect>) -> Option<End> {
+        for effect in effects {
+            match effect {
+                Effect::Inspect { request, target, what } => match lookup::inspected(&self.store, &target) {
+                    Some(subject) => self.engine.inspect(request, &subject, what),
+                    None => self.seat.document(request, Err("there is nothing more to look up for this row; its detail is in the dock".to_owned())),
+                },
+                Effect::Answer { id, answer } => self.engine.answer(id, answer),
+                Effect::Retry(id) => self.engine.retry(id),
+                Effect::Copy(text) => self.seat.copy(&text),
+                Effect::Save { path, text } => self.save(&path, &text).await,
+                Effect::Suspend(errand) => self.run_errand(errand).await,
+                Effect::Background => self.seat.background(),
+                Effect::Quit => return Some(End::Quit),
+            }
+        }
+        None
+    }
+
+    async fn save(&mut self, path: &str, text: &str) {
+        let home = std::env::var("HOME").unwrap_or_default();
+        let file = path.strip_prefix("~/").map_or_else(|| path.to_owned(), |rest| format!("{home}/{rest}"));
+        // Nothing of anybody's is overwritten: a second save needs a second name.
+        let written = async {
+            let mut out = tokio::fs::OpenOptions::new().write(true).create_new(true).open(&file).await?;
+            tokio::io::AsyncWriteExt::write_all(&mut out, text.as_bytes()).await?;
+            out.sync_all().await
+        };
+        let notice = match written.await {
+            Ok(()) => Notice { good: true, text: format!("{} lines saved to {file}", text.lines().count()) },
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Notice { good: false, text: format!("{file} exists and was left alone; save under another name") },
+            Err(e) => Notice { good: false, text: format!("cannot save to {file}: {e}; give a path in a folder you may write to") },
+        };
+        self.seat.notice(notice);
+    }
+
+    async fn run_errand(&mut self, errand: Errand) {
+        self.seat.release();
+        let result = match errand {
+            Errand::Page(text) => errand::page(&text).await,
+            Errand::Login(cluster) => self.login(&cluster).await,
+        };
+        let taken = self.seat.take_back();
+        match (result, taken) {
+            (Err(text), _) => self.seat.notice(Notice { good: false, text }),
+            (Ok(()), Err(e)) => self.seat.notice(Notice { good: false, text: format!("the terminal did not come back whole: {e}; press ctrl-l to draw it again") }),
+            (Ok(()), Ok(())) => {}
+        }
+    }
+
+    async fn login(&mut self, cluster: &Name) -> Result<(), String> {
+        let login = self.engine.login(cluster)?;
+        errand::run(&login.program, &login.args, &login.env).await?;
+        self.engine.retry_subject(&crate::model::source::Subject::Cluster(cluster.clone()), &self.store);
+        Ok(())
+    }
+
+    async fn close(self, _end: End) {
+        // The terminal first: stopping the sources may take a moment, and the person is done with us.
+        drop(self.seat);
+        self.engine.stop().await;
+    }
+}
+
+/// Lets a test see that a panic gives the terminal back; release builds know nothing of it.
+#[cfg(debug_assertions)]
+#[allow(clippy::panic, reason = "this is what it is for, in debug builds only")]
+fn debug_panic() {
+    if std::env::var_os("QUARTERDECK_TEST_PANIC").is_some() {
+        panic!("asked to by QUARTERDECK_TEST_PANIC");
+    }
+}
+
+#[cfg(not(debug_assertions))]
+fn debug_panic() {}

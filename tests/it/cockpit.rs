@@ -1,0 +1,213 @@
+//! The built binary in a pseudo-terminal, as a person has it before them.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use libtest_mimic::Trial;
+use tempfile::TempDir;
+
+use crate::components::case;
+use crate::rig::eventually;
+use crate::rig::terminal::{PATIENCE, Terminal, binary, command, environment};
+
+pub fn tests() -> Vec<Trial> {
+    vec![
+        case("cockpit: with no configuration it shows this machine", &[], no_configuration),
+        case("cockpit: it survives every size and comes back", &[], sizes),
+        case("cockpit: a broken configuration is a row that says why", &[], broken_configuration),
+        case("cockpit: SIGTERM gives the terminal back", &[], || signalled("TERM")),
+        case("cockpit: SIGHUP gives the terminal back", &[], || signalled("HUP")),
+        case("cockpit: a panic gives the terminal back", &[], panicked),
+        case("cockpit: an idle screen sends nothing", &[], idle),
+        case("cockpit: filter, help, command line, themes", &[], keys),
+        case("cockpit: without a terminal it prints the picture", &[], piped),
+        case("cockpit: ASCII, no colour, a terminal that says nothing of itself", &[], poor_terminal),
+        case("cockpit: inside tmux", &["tmux"], in_tmux),
+    ]
+}
+
+/// One host, this machine, with a name of our own: what is on the screen does not depend on where the tests run.
+fn home() -> TempDir {
+    let home = tempfile::tempdir().expect("a folder");
+    configure(home.path(), "[[host]]\nname = \"桥楼-1\"\nlocal = true\n");
+    home
+}
+
+fn configure(home: &Path, text: &str) {
+    let dir = home.join(".config/quarterdeck");
+    fs::create_dir_all(&dir).expect("folder");
+    fs::write(dir.join("config.toml"), text).expect("config");
+}
+
+fn restored(terminal: &Terminal) {
+    eventually("the ordinary screen", PATIENCE, || (!terminal.in_alternate_screen() && !terminal.hides_cursor()).then_some(()));
+    let raw = terminal.raw();
+    let raw = String::from_utf8_lossy(&raw);
+    for (what, on, off) in [("bracketed paste", "\x1b[?2004h", "\x1b[?2004l"), ("the alternate screen", "\x1b[?1049h", "\x1b[?1049l")] {
+        if let Some(set) = raw.rfind(on) {
+            assert!(raw.rfind(off).is_some_and(|unset| unset > set), "{what} was left on");
+        }
+    }
+}
+
+fn no_configuration() {
+    let home = tempfile::tempdir().expect("a folder");
+    let mut t = Terminal::start(command(home.path(), &[]), 160, 45);
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").expect("hostname");
+    let shown: String = name.trim().chars().take(6).collect();
+    t.wait(&shown);
+    t.wait("READ-ONLY");
+    t.send("Q");
+    assert_eq!(t.end(), 0);
+    restored(&t);
+}
+
+fn sizes() {
+    let home = home();
+    let t = Terminal::start(command(home.path(), &[]), 160, 45);
+    t.wait("桥楼-1");
+    for (columns, rows) in [(80, 24), (60, 20), (20, 5), (3, 2), (1, 1), (300, 90), (80, 24)] {
+        t.resize(columns, rows);
+        std::thread::sleep(Duration::from_millis(150));
+    }
+    t.send("1");
+    t.wait("桥楼-1");
+    t.resize(160, 45);
+    t.wait("桥楼-1");
+}
+
+fn broken_configuration() {
+    let home = tempfile::tempdir().expect("a folder");
+    configure(home.path(), "[[host]]\nname = \"good\"\nlocal = true\n\n[[host]]\nname = \"bad\"\naddress = \"127.0.0.1\"\nprot = 22\n");
+    let mut t = Terminal::start(command(home.path(), &[]), 160, 45);
+    t.until("both rows", |s| s.contains("good") && s.contains("bad"));
+    t.send("Q");
+    assert_eq!(t.end(), 0);
+    let out = Command::new(binary()).args(["config", "check"]).env_clear().envs(environment(home.path())).output().expect("config check");
+    let said = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+    assert!(said.contains("config.toml:8:1") && said.contains("prot") && said.contains("port"), "{said}");
+    assert!(!out.status.success());
+}
+
+fn signalled(signal: &str) {
+    let home = home();
+    let mut t = Terminal::start(command(home.path(), &[]), 120, 40);
+    t.wait("桥楼-1");
+    t.signal(signal);
+    t.end();
+    restored(&t);
+}
+
+fn panicked() {
+    let home = home();
+    let mut c = command(home.path(), &[]);
+    // Known to debug builds only.
+    c.env("QUARTERDECK_TEST_PANIC", "1");
+    let mut t = Terminal::start(c, 120, 40);
+    t.wait("桥楼-1");
+    assert_ne!(t.end(), 0);
+    restored(&t);
+    assert!(t.text().contains("panic") || String::from_utf8_lossy(&t.raw()).contains("panic"), "{}", t.text());
+}
+
+fn idle() {
+    let home = tempfile::tempdir().expect("a folder");
+    // Nothing that changes: one host that does not exist.
+    configure(home.path(), "[[host]]\nname = \"nowhere\"\naddress = \"127.0.0.1\"\nport = 9\n");
+    let t = Terminal::start(command(home.path(), &[]), 160, 45);
+    t.wait("nowhere");
+    t.until("the refusal", |s| s.contains("unreachable") || s.contains("refused"));
+    std::thread::sleep(Duration::from_secs(2));
+    // The clock in the header moves once a second: it is the one thing that may repaint.
+    let before = t.bytes();
+    std::thread::sleep(Duration::from_secs(4));
+    let sent = t.bytes() - before;
+    assert!(sent < 800, "{sent} bytes in four idle seconds");
+}
+
+fn keys() {
+    let home = home();
+    let mut t = Terminal::start(command(home.path(), &[]), 160, 45);
+    t.wait("桥楼-1");
+    t.send("1/zzz");
+    t.wait_gone("桥楼-1");
+    t.send("\x1b");
+    t.wait("桥楼-1");
+    t.send("?");
+    t.wait("ctrl-r");
+    t.send("\x1b");
+    t.wait_gone("ctrl-r");
+    t.send(":sources\r");
+    t.until("the sources", |s| s.contains("live"));
+    t.send("\x1b");
+    t.send(":theme paper\r");
+    std::thread::sleep(Duration::from_millis(200));
+    t.send(":nosuchthing\r");
+    t.wait("nosuchthing");
+    t.send("\x1b");
+    t.send(":quit\r");
+    assert_eq!(t.end(), 0);
+    restored(&t);
+}
+
+fn piped() {
+    let home = home();
+    let out = Command::new(binary()).env_clear().envs(environment(home.path())).stdin(Stdio::null()).output().expect("it runs");
+    let (said, told) = (String::from_utf8_lossy(&out.stdout).into_owned(), String::from_utf8_lossy(&out.stderr).into_owned());
+    assert!(said.contains("hosts") && !said.contains('\x1b'), "{said}");
+    assert!(told.contains("terminal"), "it says why it does not draw: {told}");
+    let out = Command::new(binary()).args(["status", "--json"]).env_clear().envs(environment(home.path())).output().expect("it runs");
+    let picture: serde_json::Value = serde_json::from_slice(&out.stdout).expect("one JSON object");
+    assert_eq!(picture["schema"], "quarterdeck.status/1");
+    assert_eq!(picture["hosts"][0]["name"], "桥楼-1");
+    assert_eq!(picture["hosts"][0]["freshness"]["state"], "live");
+    assert!(picture["hosts"][0]["vitals"]["memory_total_bytes"].as_u64().expect("a number") > 1 << 20);
+    let code = ["ok", "warn", "crit", "unknown"].iter().position(|v| picture["verdict"] == *v).expect("a verdict");
+    assert_eq!(out.status.code(), i32::try_from(code).ok());
+}
+
+fn poor_terminal() {
+    let home = home();
+    let mut c = command(home.path(), &[]);
+    c.env("TERM", "screen");
+    c.env("LANG", "C");
+    c.env("NO_COLOR", "1");
+    let mut t = Terminal::start(c, 80, 24);
+    t.wait("READ-ONLY");
+    t.until("a host", |s| s.contains("-1"));
+    let raw = t.raw();
+    let raw = String::from_utf8_lossy(&raw).into_owned();
+    assert!(!raw.contains("\x1b[38;") && !raw.contains("\x1b[48;"), "colours in spite of NO_COLOR");
+    assert!(!raw.contains('│') && !raw.contains('●'), "glyphs that a C locale cannot show");
+    t.send("Q");
+    assert_eq!(t.end(), 0);
+}
+
+fn in_tmux() {
+    let home = home();
+    let socket = format!("quarterdeck-{}", std::process::id());
+    let tmux = |args: &[&str]| {
+        let out = Command::new("tmux").args(["-L", &socket, "-f", "/dev/null"]).args(args).env_remove("TMUX").env("LANG", "C.UTF-8").output().expect("tmux");
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    };
+    struct Server(String);
+    impl Drop for Server {
+        fn drop(&mut self) {
+            let _ = Command::new("tmux").args(["-L", &self.0, "kill-server"]).output();
+        }
+    }
+    let _server = Server(socket.clone());
+    let vars: Vec<String> = environment(home.path()).into_iter().map(|(k, v)| format!("{k}='{v}'")).collect();
+    let line = format!("env {} {}; echo 'back with '$?; sleep 60", vars.join(" "), binary());
+    tmux(&["new-session", "-d", "-x", "100", "-y", "30", &line]);
+    eventually("the host in tmux", PATIENCE, || tmux(&["capture-pane", "-p"]).contains("桥楼-1").then_some(()));
+    tmux(&["resize-window", "-x", "160", "-y", "45"]);
+    eventually("all panes", PATIENCE, || {
+        let s = tmux(&["capture-pane", "-p"]);
+        (s.contains("桥楼-1") && s.lines().next().is_some_and(|l| l.trim_end().chars().count() > 100)).then_some(())
+    });
+    tmux(&["send-keys", "Q"]);
+    eventually("the shell", PATIENCE, || tmux(&["capture-pane", "-p"]).contains("back with 0").then_some(()));
+}
