@@ -86,7 +86,8 @@ impl Store {
             Fact::Lease(lease) => self.lease(lease),
             Fact::Usage(usage) => self.usage(usage),
             Fact::Glance(glance) => {
-                if self.pods.iter().next().is_none_or(|(_, e)| e.row.cluster != glance.cluster) {
+                // It counts until the objects are whole, however many of them have arrived; it may also come too late.
+                if !self.listed.contains(&glance.cluster) {
                     self.glances.insert(glance.cluster.clone(), glance);
                 }
                 Dirty::of(Kind::Pod)
@@ -171,6 +172,7 @@ impl Store {
             Change::End(_) => {
                 if let Some(Subject::Cluster(cluster)) = self.sources.get(&source).map(|s| s.subject.clone()) {
                     self.glances.remove(&cluster);
+                    self.listed.insert(cluster);
                 }
                 None
             }

@@ -13,7 +13,7 @@ pub mod table;
 mod tests;
 pub mod view;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use crate::base::clock::Moment;
@@ -54,6 +54,8 @@ pub struct Store {
     sources: BTreeMap<SourceId, SourceStatus>,
     denied: BTreeMap<(SourceId, Kind, Option<Name>), Denied>,
     glances: BTreeMap<Name, Glance>,
+    /// Clusters whose pods have been listed whole.
+    listed: BTreeSet<Name>,
     asks: Vec<Ask>,
     node_load: HashMap<NodeKey, NodeLoad>,
     joins: Joins,
@@ -94,6 +96,7 @@ impl Store {
             sources: BTreeMap::new(),
             denied: BTreeMap::new(),
             glances: BTreeMap::new(),
+            listed: BTreeSet::new(),
             asks: Vec::new(),
             node_load: HashMap::new(),
             joins: Joins::default(),
