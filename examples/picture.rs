@@ -46,6 +46,9 @@ impl Sink for Channel {
     fn answered(&self) -> BoxFuture<'_, ()> {
         async {}.boxed()
     }
+    fn complete(&self) -> BoxFuture<'_, ()> {
+        async {}.boxed()
+    }
     fn trouble(&self, error: SourceError) -> BoxFuture<'_, ()> {
         eprintln!("trouble: {error}");
         async {}.boxed()
@@ -134,7 +137,7 @@ async fn picture(api: Arc<Api>, seconds: u64) {
             }
         }
         churn.0 += batch.len() as u64;
-        store.apply(Batch { source: SourceId(0), at: clock.now(), facts: batch });
+        store.apply(Batch { source: SourceId(0), at: clock.now(), facts: batch }, clock.now());
         if !done && open.values().all(|o| !o) {
             done = true;
             let first = glance.map_or(0, |g| g.as_millis());
@@ -177,8 +180,10 @@ async fn main() {
     let start = Instant::now();
     match mode.as_str() {
         "floor" => {
-            let each =
-                KINDS.iter().map(|k| async { raw(&api, &clock, &meter, &format!("{k}?resourceVersion=0"), "application/vnd.kubernetes.protobuf").await });
+            let each = KINDS.iter().map(|k| {
+                let (api, clock, meter) = (&api, &clock, &meter);
+                async move { raw(api, clock, meter, &format!("{k}?resourceVersion=0"), "application/vnd.kubernetes.protobuf").await }
+            });
             futures::future::join_all(each).await;
             report("floor", start, &meter, "");
         }

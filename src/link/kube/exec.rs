@@ -50,8 +50,7 @@ struct Status {
 /// The command line and environment of the plugin.
 pub(super) fn login(exec: &ExecConfig, interactive: bool) -> Option<Login> {
     let program = exec.command.clone()?;
-    let mut env: Vec<(String, String)> =
-        exec.env.iter().flatten().filter_map(|pair| Some((pair.get("name")?.clone(), pair.get("value")?.clone()))).collect();
+    let mut env: Vec<(String, String)> = exec.env.iter().flatten().filter_map(|pair| Some((pair.get("name")?.clone(), pair.get("value")?.clone()))).collect();
     let mut spec = serde_json::json!({ "interactive": interactive });
     if let Some(cluster) = exec.cluster.as_ref().filter(|_| exec.provide_cluster_info).and_then(|c| serde_json::to_value(c).ok()) {
         spec["cluster"] = cluster;

@@ -5,6 +5,7 @@ mod container;
 mod host;
 mod node;
 mod pod;
+mod unschedulable;
 mod vm;
 mod workload;
 

@@ -172,7 +172,8 @@ mod tests {
 
     #[test]
     fn failed_checks_by_name() {
-        let body = "[+]ping ok\n[-]etcd failed: reason withheld\n[+]log ok\n[-]poststarthook/rbac/bootstrap-roles failed: reason withheld\nreadyz check failed\n";
+        let body =
+            "[+]ping ok\n[-]etcd failed: reason withheld\n[+]log ok\n[-]poststarthook/rbac/bootstrap-roles failed: reason withheld\nreadyz check failed\n";
         assert_eq!(failing(body), ["etcd", "poststarthook/rbac/bootstrap-roles"]);
     }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::object::{self, Time};
 use super::row::{self, AsWorkload};
-use super::session::Session;
+use super::session::{Listing, Session};
 use super::watch::Feed;
 use crate::base::clock::Moment;
 use crate::base::intern::Interner;
@@ -80,22 +80,6 @@ impl Feed for Pods {
     }
 }
 
-/// The five kinds of workload share one table: its listing ends when the last of them has.
-#[derive(Debug, Default)]
-pub(super) struct Listing(Mutex<HashSet<String>>);
-
-impl Listing {
-    pub(super) fn waits_for(&self, what: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(what.to_owned());
-    }
-
-    /// `what` is listed, or will not be. Ends the listing when it was the last one.
-    pub(super) fn done(&self, what: &str) -> Option<Fact> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        (open.remove(what) && open.is_empty()).then(|| Workload::fact(Change::End(None)))
-    }
-}
-
 pub(super) struct Workloads<T> {
     pub(super) cluster: Name,
     pub(super) names: Interner,
@@ -148,7 +132,9 @@ impl<T: AsWorkload> Feed for Workloads<T> {
         for uid in std::mem::take(&mut self.before) {
             put::<Workload>(out, Change::Remove(self.key(uid)));
         }
-        out.extend(self.listing.done(&self.path));
+        if self.listing.done(&self.path) {
+            put::<Workload>(out, Change::End(None));
+        }
         self.names.prune();
     }
 }

@@ -98,12 +98,7 @@ impl Count {
         self.total += 1;
         *self.by_status.entry(status.clone()).or_default() += 1;
         if self.unhealthy.len() < UNHEALTHY && !is_healthy(&cells.status, &cells.ready) {
-            self.unhealthy.push(GlancePod {
-                name: clean(&cells.name).into_owned(),
-                ready: clean(&cells.ready).into_owned(),
-                status,
-                restarts: cells.restarts,
-            });
+            self.unhealthy.push(GlancePod { name: clean(&cells.name).into_owned(), ready: clean(&cells.ready).into_owned(), status, restarts: cells.restarts });
         }
     }
 

@@ -31,17 +31,7 @@ enum Keep {
 
 impl Splitter {
     pub(crate) fn new(array: &'static str) -> Self {
-        Self {
-            array,
-            depth: 0,
-            in_string: false,
-            escaped: false,
-            key: Vec::new(),
-            keep: Keep::Nothing,
-            held: Vec::new(),
-            in_array: false,
-            done: false,
-        }
+        Self { array, depth: 0, in_string: false, escaped: false, key: Vec::new(), keep: Keep::Nothing, held: Vec::new(), in_array: false, done: false }
     }
 
     pub(crate) fn is_done(&self) -> bool {

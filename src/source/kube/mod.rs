@@ -26,11 +26,11 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio::task::JoinSet;
 
-use self::feed::{ControlLeases, Listing, NodeLeases, Nodes};
+use self::feed::{ControlLeases, NodeLeases, Nodes};
 use self::object::{CronJob, DaemonSet, Deployment, Job, StatefulSet};
 use self::row::AsWorkload;
-use self::scope::{EventIntake, Intake, PodIntake, Resource, WorkloadIntake, follow_allowed, refused};
-use self::session::Session;
+use self::scope::{EventIntake, Intake, PodIntake, Resource, WorkloadIntake, expect, follow_allowed, refused};
+use self::session::{Listing, Session};
 use self::watch::{End, Path, follow};
 use crate::base::clock::Moment;
 use crate::base::intern::Interner;
@@ -80,10 +80,7 @@ impl KubeSource {
             };
             // A plugin's token may have been revoked early: it is asked for another one, once.
             let now = cx.clock.now();
-            if error.state == SourceState::AuthLost
-                && self.has_plugin(now).await
-                && renewed.is_none_or(|at| now.since(at) > Duration::from_secs(300))
-            {
+            if error.state == SourceState::AuthLost && self.has_plugin(now).await && renewed.is_none_or(|at| now.since(at) > Duration::from_secs(300)) {
                 renewed = Some(now);
                 self.api.forget();
                 continue;
@@ -135,7 +132,10 @@ impl KubeSource {
         first.push(session.row_fact());
         first.push(Workload::fact(Change::Begin(None)));
         cx.out.send(first).await;
+        // Nothing is whole before everything that makes it up is known.
+        session.whole.waits_for("start");
         let mut tasks = self.start(&session, heal);
+        session.settled("start").await;
         while let Some(ended) = tasks.join_next().await {
             match ended {
                 Ok(Some(failure)) => return failure.source_error(&self.api.name),
@@ -166,28 +166,30 @@ impl KubeSource {
             None
         });
         spawn_scoped(&mut tasks, session, scope::PODS, &wanted, PodIntake);
-        let s = session.clone();
+        let (s, nodes) = (session.clone(), scope::NODES.path(None));
+        s.whole.waits_for(&nodes.path);
         tasks.spawn(async move {
             let mut feed = Nodes { cluster: s.cluster.clone(), names: Interner::default(), listed };
-            let end = follow(&s, &scope::NODES.path(None), &mut feed).await;
-            if let End::Forbidden(_) = &end {
+            let end = follow(&s, &nodes, &mut feed).await;
+            s.settled(&nodes.path).await;
+            if let End::Forbidden = &end {
                 s.deny(Kind::Node, None, "nodes").await;
             }
             refused(end)
         });
         let listing = Arc::new(Listing::default());
+        spawn_cron_jobs(&mut tasks, session, &wanted, &listing);
         spawn_workloads::<Deployment>(&mut tasks, session, scope::DEPLOYMENTS, &wanted, &listing);
         spawn_workloads::<StatefulSet>(&mut tasks, session, scope::STATEFULSETS, &wanted, &listing);
         spawn_workloads::<DaemonSet>(&mut tasks, session, scope::DAEMONSETS, &wanted, &listing);
         spawn_workloads::<Job>(&mut tasks, session, scope::JOBS, &wanted, &listing);
-        spawn_cron_jobs(&mut tasks, session, &wanted, &listing);
         spawn_scoped(&mut tasks, session, scope::EVENTS, &wanted, EventIntake);
         let s = session.clone();
         tasks.spawn(async move {
             let mut feed = ControlLeases(s.clone());
             let path = Path { path: "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases".to_owned(), select: "" };
             let end = follow(&s, &path, &mut feed).await;
-            if let End::Forbidden(_) = &end {
+            if let End::Forbidden = &end {
                 s.deny(Kind::Cluster, None, "leases (kube-system)").await;
             }
             refused(end)
@@ -199,7 +201,7 @@ impl KubeSource {
             let mut feed = NodeLeases { cluster: s.cluster.clone(), told: HashMap::new() };
             let path = Path { path: "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases".to_owned(), select: "" };
             let end = follow(&s, &path, &mut feed).await;
-            if let End::Forbidden(_) = &end {
+            if let End::Forbidden = &end {
                 s.deny(Kind::Cluster, None, "leases (kube-node-lease)").await;
             }
             refused(end)
@@ -214,22 +216,17 @@ impl KubeSource {
     }
 }
 
-fn spawn_scoped<I: Intake + Send + 'static>(
-    tasks: &mut JoinSet<Option<Failure>>,
-    session: &Session,
-    resource: Resource,
-    wanted: &Arc<[Name]>,
-    intake: I,
-) where
+fn spawn_scoped<I: Intake + Send + 'static>(tasks: &mut JoinSet<Option<Failure>>, session: &Session, resource: Resource, wanted: &Arc<[Name]>, intake: I)
+where
     I::Feed: Send,
 {
+    expect(session, &resource, wanted, &intake);
     let (s, wanted) = (session.clone(), wanted.clone());
     tasks.spawn(async move { refused(follow_allowed(&s, resource, &wanted, &intake).await) });
 }
 
 fn spawn_workloads<T: AsWorkload>(tasks: &mut JoinSet<Option<Failure>>, session: &Session, resource: Resource, wanted: &Arc<[Name]>, listing: &Arc<Listing>) {
     let intake = WorkloadIntake::<T> { listing: listing.clone(), kind: PhantomData };
-    intake.expect_all(&resource, wanted);
     spawn_scoped(tasks, session, resource, wanted, intake);
 }
 
@@ -238,12 +235,14 @@ fn spawn_cron_jobs(tasks: &mut JoinSet<Option<Failure>>, session: &Session, want
     // The table's listing must not end before it is known which path it waits for.
     const UNDECIDED: &str = "cronjobs";
     listing.waits_for(UNDECIDED);
+    session.whole.waits_for(UNDECIDED);
     let intake = WorkloadIntake::<CronJob> { listing: listing.clone(), kind: PhantomData };
     let (s, wanted) = (session.clone(), wanted.clone());
     tasks.spawn(async move {
         let resource = scope::cron_jobs(&s).await;
-        intake.expect_all(&resource, &wanted);
+        expect(&s, &resource, &wanted, &intake);
         intake.give_up(&s, &Path { path: UNDECIDED.to_owned(), select: "" }).await;
+        s.settled(UNDECIDED).await;
         refused(follow_allowed(&s, resource, &wanted, &intake).await)
     });
 }

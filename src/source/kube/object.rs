@@ -385,13 +385,15 @@ mod tests {
     fn quantities() {
         let q = |text: &str| Quantity { text: text.to_owned() };
         assert_eq!([q("100m").milli(), q("1.8").milli(), q("2").milli(), q("250000000n").milli()], [100, 1800, 2000, 250]);
-        assert_eq!([q("64758000Ki").whole(), q("1Gi").whole(), q("1e3").whole(), q("12E").whole()], [66_312_192_000, 1 << 30, 1000, 12_000_000_000_000_000_000]);
+        assert_eq!([q("64758000Ki").whole(), q("1Gi").whole(), q("1e3").whole(), q("12P").whole()], [66_312_192_000, 1 << 30, 1000, 12_000_000_000_000_000]);
         assert_eq!([q("").milli(), q("x").milli()], [0, 0]);
     }
 
     #[test]
     fn null_is_absent() {
-        let pod: Pod = serde_json::from_str(r#"{"metadata":{"name":"a","creationTimestamp":null,"ownerReferences":null},"spec":{"containers":null},"status":{}}"#).unwrap();
+        let pod: Pod =
+            serde_json::from_str(r#"{"metadata":{"name":"a","creationTimestamp":null,"ownerReferences":null},"spec":{"containers":null},"status":{}}"#)
+                .unwrap();
         assert_eq!(pod.metadata.name, "a");
     }
 }

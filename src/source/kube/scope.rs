@@ -8,13 +8,16 @@ use futures::future::join_all;
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::feed::{Events, Listing, Pods, Workloads};
+use super::feed::{Events, Pods, Workloads};
 use super::row::AsWorkload;
-use super::session::Session;
+use super::session::{Listing, Session};
 use super::watch::{End, Feed, Path, follow};
 use crate::base::intern::Interner;
 use crate::link::kube::Failure;
+use crate::model::fact::Change;
 use crate::model::id::{Kind, Name};
+use crate::model::workload::Workload;
+use crate::port::IntoFact;
 
 /// A resource of the API.
 #[derive(Clone, Copy, Debug)]
@@ -53,14 +56,6 @@ pub(super) trait Intake: Sync {
     fn feed(&self, session: &Session, namespace: Option<&Name>, path: &Path) -> Self::Feed;
     /// This scope will be listed; told before any of it is.
     fn expect(&self, _: &Path) {}
-    fn expect_all(&self, resource: &Resource, wanted: &[Name]) {
-        if wanted.is_empty() {
-            self.expect(&resource.path(None));
-        }
-        for space in wanted {
-            self.expect(&resource.path(Some(space)));
-        }
-    }
     /// This scope will not be listed.
     fn give_up(&self, _: &Session, _: &Path) -> impl Future<Output = ()> + Send {
         async {}
@@ -105,10 +100,24 @@ impl<T: AsWorkload> Intake for WorkloadIntake<T> {
         self.listing.waits_for(&path.path);
     }
     async fn give_up(&self, session: &Session, path: &Path) {
-        if let Some(end) = self.listing.done(&path.path) {
-            session.cx.out.send(vec![end]).await;
+        if self.listing.done(&path.path) {
+            session.cx.out.send(vec![Workload::fact(Change::End(None))]).await;
         }
     }
+}
+
+/// Registers what `follow_allowed` will list, before any of it is.
+pub(super) fn expect<I: Intake>(session: &Session, resource: &Resource, wanted: &[Name], intake: &I) {
+    let everywhere = wanted.is_empty().then(|| resource.path(None));
+    for path in everywhere.into_iter().chain(wanted.iter().map(|space| resource.path(Some(space)))) {
+        session.whole.waits_for(&path.path);
+        intake.expect(&path);
+    }
+}
+
+async fn give_up<I: Intake>(session: &Session, path: &Path, intake: &I) {
+    intake.give_up(session, path).await;
+    session.settled(&path.path).await;
 }
 
 /// Follows a resource: everywhere, or where that is not allowed in each namespace that is. Ends when it is stopped, the
@@ -117,18 +126,18 @@ pub(super) async fn follow_allowed<I: Intake>(session: &Session, resource: Resou
     let spaces: Vec<Name> = if wanted.is_empty() {
         let path = resource.path(None);
         match follow(session, &path, &mut intake.feed(session, None, &path)).await {
-            End::Forbidden(_) => {}
+            End::Forbidden => {}
             other => {
-                intake.give_up(session, &path).await;
+                give_up(session, &path, intake).await;
                 return other;
             }
         }
         session.deny(resource.kind, None, resource.plural).await;
         let spaces = namespaces(session).await;
-        for space in &spaces {
-            intake.expect(&resource.path(Some(space)));
+        if !spaces.is_empty() {
+            expect(session, &resource, &spaces, intake);
         }
-        intake.give_up(session, &path).await;
+        give_up(session, &path, intake).await;
         spaces
     } else {
         wanted.to_vec()
@@ -136,8 +145,8 @@ pub(super) async fn follow_allowed<I: Intake>(session: &Session, resource: Resou
     let each = spaces.iter().map(|space| async move {
         let path = resource.path(Some(space));
         let end = follow(session, &path, &mut intake.feed(session, Some(space), &path)).await;
-        intake.give_up(session, &path).await;
-        if let End::Forbidden(_) = &end {
+        give_up(session, &path, intake).await;
+        if let End::Forbidden = &end {
             session.deny(resource.kind, Some(space), resource.plural).await;
         }
         end
@@ -197,6 +206,6 @@ async fn namespaces(session: &Session) -> Vec<Name> {
 pub(super) fn refused(end: End) -> Option<Failure> {
     match end {
         End::Unauthorized(failure) => Some(failure),
-        End::Stopped | End::Forbidden(_) | End::Missing => None,
+        End::Stopped | End::Forbidden | End::Missing => None,
     }
 }

@@ -1,6 +1,6 @@
 //! What the tasks of one connected cluster share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,6 +9,22 @@ use crate::model::cluster::Cluster;
 use crate::model::fact::{Change, Denied, Fact};
 use crate::model::id::{Kind, Name};
 use crate::port::Cx;
+
+/// Several lists that make one whole.
+#[derive(Debug, Default)]
+pub(super) struct Listing(Mutex<HashSet<String>>);
+
+impl Listing {
+    pub(super) fn waits_for(&self, what: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(what.to_owned());
+    }
+
+    /// `what` is listed, or will not be. True when it was the last one waited for.
+    pub(super) fn done(&self, what: &str) -> bool {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        open.remove(what) && open.is_empty()
+    }
+}
 
 #[derive(Clone)]
 pub(super) struct Session {
@@ -19,12 +35,14 @@ pub(super) struct Session {
     pub(super) healed: tokio::sync::watch::Receiver<u64>,
     /// The cluster's own row, published by the heartbeat.
     pub(super) row: Arc<Mutex<Cluster>>,
+    /// The first whole picture, by path.
+    pub(super) whole: Arc<Listing>,
     denied: Arc<Mutex<BTreeMap<(Kind, Option<Name>), Vec<String>>>>,
 }
 
 impl Session {
     pub(super) fn new(api: Arc<Api>, cx: Cx, healed: tokio::sync::watch::Receiver<u64>, row: Cluster) -> Self {
-        Self { cluster: api.name.clone(), api, cx, healed, row: Arc::new(Mutex::new(row)), denied: Arc::default() }
+        Self { cluster: api.name.clone(), api, cx, healed, row: Arc::new(Mutex::new(row)), whole: Arc::default(), denied: Arc::default() }
     }
 
     /// A seed for a back-off, different for each target and each start.
@@ -32,6 +50,13 @@ impl Session {
         let mut hash = DefaultHasher::new();
         (&self.cluster, about, self.cx.clock.now()).hash(&mut hash);
         hash.finish()
+    }
+
+    /// A part of the first picture is there, or will not come.
+    pub(super) async fn settled(&self, path: &str) {
+        if self.whole.done(path) {
+            self.cx.out.complete().await;
+        }
     }
 
     /// Changes the cluster's row; the heartbeat sends it.

@@ -129,28 +129,85 @@ mod tests {
     #[test]
     fn as_kubectl_prints_them() {
         let table = [
-            (r#"{"spec":{"containers":[{},{}]},"status":{"phase":"Running","containerStatuses":[{"ready":true,"restartCount":3,"state":{"running":{}}},{"restartCount":3,"state":{"running":{}}}]}}"#, "Running 1/2 6"),
-            (r#"{"spec":{"containers":[{},{}]},"status":{"phase":"Running","containerStatuses":[{"ready":true,"restartCount":3,"state":{"running":{}}},{"restartCount":3,"state":{"waiting":{"reason":"ContainerWaiting"}}}]}}"#, "ContainerWaiting 1/2 6"),
+            (
+                r#"{"spec":{"containers":[{},{}]},"status":{"phase":"Running","containerStatuses":[{"ready":true,"restartCount":3,"state":{"running":{}}},{"restartCount":3,"state":{"running":{}}}]}}"#,
+                "Running 1/2 6",
+            ),
+            (
+                r#"{"spec":{"containers":[{},{}]},"status":{"phase":"Running","containerStatuses":[{"ready":true,"restartCount":3,"state":{"running":{}}},{"restartCount":3,"state":{"waiting":{"reason":"ContainerWaiting"}}}]}}"#,
+                "ContainerWaiting 1/2 6",
+            ),
             (r#"{"spec":{"containers":[{}]},"status":{"phase":"Failed","reason":"Evicted","message":"low"}}"#, "Evicted 0/1 0"),
-            (r#"{"spec":{"containers":[{}]},"status":{"phase":"Pending","conditions":[{"type":"PodScheduled","status":"False","reason":"SchedulingGated"}]}}"#, "SchedulingGated 0/1 0"),
+            (
+                r#"{"spec":{"containers":[{}]},"status":{"phase":"Pending","conditions":[{"type":"PodScheduled","status":"False","reason":"SchedulingGated"}]}}"#,
+                "SchedulingGated 0/1 0",
+            ),
             (r#"{"spec":{"containers":[{}]},"status":{"phase":"Failed","containerStatuses":[{"state":{"terminated":{"exitCode":1}}}]}}"#, "ExitCode:1 0/1 0"),
-            (r#"{"spec":{"containers":[{}]},"status":{"phase":"Failed","containerStatuses":[{"state":{"terminated":{"exitCode":137,"signal":9}}}]}}"#, "Signal:9 0/1 0"),
-            (r#"{"spec":{"containers":[{}]},"status":{"phase":"Running","containerStatuses":[{"state":{"terminated":{"exitCode":137,"reason":"OOMKilled"}}}]}}"#, "OOMKilled 0/1 0"),
-            (r#"{"spec":{"initContainers":[{"name":"a"},{"name":"b"}],"containers":[{}]},"status":{"phase":"Pending","initContainerStatuses":[{"name":"a","state":{"terminated":{"exitCode":0}}},{"name":"b","restartCount":2,"state":{"running":{}}}]}}"#, "Init:1/2 0/1 2"),
-            (r#"{"spec":{"initContainers":[{"name":"a"}],"containers":[{}]},"status":{"phase":"Pending","initContainerStatuses":[{"name":"a","restartCount":4,"state":{"waiting":{"reason":"CrashLoopBackOff"}}}]}}"#, "Init:CrashLoopBackOff 0/1 4"),
-            (r#"{"spec":{"initContainers":[{"name":"a"}],"containers":[{}]},"status":{"phase":"Pending","initContainerStatuses":[{"name":"a","state":{"waiting":{"reason":"PodInitializing"}}}]}}"#, "Init:0/1 0/1 0"),
-            (r#"{"spec":{"initContainers":[{"name":"a"}],"containers":[{}]},"status":{"phase":"Failed","initContainerStatuses":[{"name":"a","state":{"terminated":{"exitCode":2}}}]}}"#, "Init:ExitCode:2 0/1 0"),
-            (r#"{"spec":{"initContainers":[{"name":"a"}],"containers":[{}]},"status":{"phase":"Failed","initContainerStatuses":[{"name":"a","state":{"terminated":{"exitCode":2,"signal":15}}}]}}"#, "Init:Signal:15 0/1 0"),
-            (r#"{"spec":{"initContainers":[{"name":"a"}],"containers":[{}]},"status":{"phase":"Failed","initContainerStatuses":[{"name":"a","state":{"terminated":{"exitCode":2,"reason":"Error"}}}]}}"#, "Init:Error 0/1 0"),
+            (
+                r#"{"spec":{"containers":[{}]},"status":{"phase":"Failed","containerStatuses":[{"state":{"terminated":{"exitCode":137,"signal":9}}}]}}"#,
+                "Signal:9 0/1 0",
+            ),
+            (
+                r#"{"spec":{"containers":[{}]},"status":{"phase":"Running","containerStatuses":[{"state":{"terminated":{"exitCode":137,"reason":"OOMKilled"}}}]}}"#,
+                "OOMKilled 0/1 0",
+            ),
+            (
+                r#"{"spec":{"initContainers":[{"name":"a"},{"name":"b"}],"containers":[{}]},"status":{"phase":"Pending","initContainerStatuses":[{"name":"a","state":{"terminated":{"exitCode":0}}},{"name":"b","restartCount":2,"state":{"running":{}}}]}}"#,
+                "Init:1/2 0/1 2",
+            ),
+            (
+                r#"{"spec":{"initContainers":[{"name":"a"}],"containers":[{}]},"status":{"phase":"Pending","initContainerStatuses":[{"name":"a","restartCount":4,"state":{"waiting":{"reason":"CrashLoopBackOff"}}}]}}"#,
+                "Init:CrashLoopBackOff 0/1 4",
+            ),
+            (
+                r#"{"spec":{"initContainers":[{"name":"a"}],"containers":[{}]},"status":{"phase":"Pending","initContainerStatuses":[{"name":"a","state":{"waiting":{"reason":"PodInitializing"}}}]}}"#,
+                "Init:0/1 0/1 0",
+            ),
+            (
+                r#"{"spec":{"initContainers":[{"name":"a"}],"containers":[{}]},"status":{"phase":"Failed","initContainerStatuses":[{"name":"a","state":{"terminated":{"exitCode":2}}}]}}"#,
+                "Init:ExitCode:2 0/1 0",
+            ),
+            (
+                r#"{"spec":{"initContainers":[{"name":"a"}],"containers":[{}]},"status":{"phase":"Failed","initContainerStatuses":[{"name":"a","state":{"terminated":{"exitCode":2,"signal":15}}}]}}"#,
+                "Init:Signal:15 0/1 0",
+            ),
+            (
+                r#"{"spec":{"initContainers":[{"name":"a"}],"containers":[{}]},"status":{"phase":"Failed","initContainerStatuses":[{"name":"a","state":{"terminated":{"exitCode":2,"reason":"Error"}}}]}}"#,
+                "Init:Error 0/1 0",
+            ),
             // A sidecar that runs counts as a container; one that has not started holds the pod up.
-            (r#"{"spec":{"initContainers":[{"name":"s","restartPolicy":"Always"}],"containers":[{}]},"status":{"phase":"Running","initContainerStatuses":[{"name":"s","started":true,"ready":true,"restartCount":1,"state":{"running":{}}}],"containerStatuses":[{"ready":true,"restartCount":1,"state":{"running":{}}}]}}"#, "Running 2/2 2"),
-            (r#"{"spec":{"initContainers":[{"name":"s","restartPolicy":"Always"}],"containers":[{}]},"status":{"phase":"Pending","initContainerStatuses":[{"name":"s","started":false,"state":{"running":{}}}]}}"#, "Init:0/1 0/2 0"),
-            (r#"{"spec":{"containers":[{},{}]},"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True"}],"containerStatuses":[{"state":{"terminated":{"exitCode":0,"reason":"Completed"}}},{"ready":true,"state":{"running":{}}}]}}"#, "Running 1/2 0"),
-            (r#"{"spec":{"containers":[{},{}]},"status":{"phase":"Running","conditions":[{"type":"Ready","status":"False"}],"containerStatuses":[{"state":{"terminated":{"exitCode":0,"reason":"Completed"}}},{"ready":true,"state":{"running":{}}}]}}"#, "NotReady 1/2 0"),
-            (r#"{"spec":{"containers":[{}]},"status":{"phase":"Succeeded","containerStatuses":[{"state":{"terminated":{"exitCode":0,"reason":"Completed"}}}]}}"#, "Completed 0/1 0"),
-            (r#"{"metadata":{"deletionTimestamp":"2026-01-01T00:00:00Z"},"spec":{"containers":[{}]},"status":{"phase":"Running","reason":"NodeLost"}}"#, "Unknown 0/1 0"),
-            (r#"{"metadata":{"deletionTimestamp":"2026-01-01T00:00:00Z"},"spec":{"containers":[{}]},"status":{"phase":"Running","containerStatuses":[{"ready":true,"state":{"running":{}}}]}}"#, "Terminating 1/1 0"),
-            (r#"{"metadata":{"deletionTimestamp":"2026-01-01T00:00:00Z"},"spec":{"containers":[{}]},"status":{"phase":"Succeeded","containerStatuses":[{"state":{"terminated":{"exitCode":0,"reason":"Completed"}}}]}}"#, "Completed 0/1 0"),
+            (
+                r#"{"spec":{"initContainers":[{"name":"s","restartPolicy":"Always"}],"containers":[{}]},"status":{"phase":"Running","initContainerStatuses":[{"name":"s","started":true,"ready":true,"restartCount":1,"state":{"running":{}}}],"containerStatuses":[{"ready":true,"restartCount":1,"state":{"running":{}}}]}}"#,
+                "Running 2/2 2",
+            ),
+            (
+                r#"{"spec":{"initContainers":[{"name":"s","restartPolicy":"Always"}],"containers":[{}]},"status":{"phase":"Pending","initContainerStatuses":[{"name":"s","started":false,"state":{"running":{}}}]}}"#,
+                "Init:0/1 0/2 0",
+            ),
+            (
+                r#"{"spec":{"containers":[{},{}]},"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True"}],"containerStatuses":[{"state":{"terminated":{"exitCode":0,"reason":"Completed"}}},{"ready":true,"state":{"running":{}}}]}}"#,
+                "Running 1/2 0",
+            ),
+            (
+                r#"{"spec":{"containers":[{},{}]},"status":{"phase":"Running","conditions":[{"type":"Ready","status":"False"}],"containerStatuses":[{"state":{"terminated":{"exitCode":0,"reason":"Completed"}}},{"ready":true,"state":{"running":{}}}]}}"#,
+                "NotReady 1/2 0",
+            ),
+            (
+                r#"{"spec":{"containers":[{}]},"status":{"phase":"Succeeded","containerStatuses":[{"state":{"terminated":{"exitCode":0,"reason":"Completed"}}}]}}"#,
+                "Completed 0/1 0",
+            ),
+            (
+                r#"{"metadata":{"deletionTimestamp":"2026-01-01T00:00:00Z"},"spec":{"containers":[{}]},"status":{"phase":"Running","reason":"NodeLost"}}"#,
+                "Unknown 0/1 0",
+            ),
+            (
+                r#"{"metadata":{"deletionTimestamp":"2026-01-01T00:00:00Z"},"spec":{"containers":[{}]},"status":{"phase":"Running","containerStatuses":[{"ready":true,"state":{"running":{}}}]}}"#,
+                "Terminating 1/1 0",
+            ),
+            (
+                r#"{"metadata":{"deletionTimestamp":"2026-01-01T00:00:00Z"},"spec":{"containers":[{}]},"status":{"phase":"Succeeded","containerStatuses":[{"state":{"terminated":{"exitCode":0,"reason":"Completed"}}}]}}"#,
+                "Completed 0/1 0",
+            ),
         ];
         for (json, wanted) in table {
             assert_eq!(row(json), wanted, "{json}");

@@ -50,8 +50,8 @@ pub(super) struct Path {
 pub(super) enum End {
     Stopped,
     Unauthorized(Failure),
-    /// 403, in the server's words.
-    Forbidden(String),
+    /// 403.
+    Forbidden,
     /// 404: this server does not know the kind.
     Missing,
 }
@@ -129,8 +129,8 @@ impl<F: Feed> Follower<'_, F> {
                     version = None;
                     wait = Some(backoff.next());
                 }
-                Cut::Failure(Failure::Status { code, text, retry_after }) => match code {
-                    StatusCode::FORBIDDEN => return End::Forbidden(text),
+                Cut::Failure(Failure::Status { code, retry_after, .. }) => match code {
+                    StatusCode::FORBIDDEN => return End::Forbidden,
                     StatusCode::NOT_FOUND => return End::Missing,
                     StatusCode::NOT_ACCEPTABLE | StatusCode::UNSUPPORTED_MEDIA_TYPE if !self.json => self.json = true,
                     _ => wait = Some(retry_after.unwrap_or_else(|| backoff.next())),
@@ -229,6 +229,7 @@ impl<F: Feed> Follower<'_, F> {
             if meta.r#continue.is_empty() {
                 self.feed.end(&mut self.outbox.facts);
                 self.outbox.flush(&*self.session.cx.out).await;
+                self.session.settled(&self.path.path).await;
                 return Ok(meta.resource_version);
             }
             more = meta.r#continue;

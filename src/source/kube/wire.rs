@@ -266,9 +266,7 @@ impl Reading {
     /// Call after the last chunk: a list that was cut off is an error, not a shorter list.
     pub(crate) fn end(&self) -> Result<(), Broken> {
         let whole = match &self.kind {
-            Kind::ProtoList(eater) => {
-                matches!(eater.0, Place::Envelope | Place::List { left: 0 }) && self.feeder.held.is_empty()
-            }
+            Kind::ProtoList(eater) => matches!(eater.0, Place::Envelope | Place::List { left: 0 }) && self.feeder.held.is_empty(),
             Kind::JsonList(splitter) => splitter.is_done(),
             Kind::ProtoWatch(_) | Kind::JsonWatch(..) => true,
         };
