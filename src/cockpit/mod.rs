@@ -23,6 +23,7 @@ use crate::engine::{Engine, fleet};
 use crate::model::effect::{Effect, Errand};
 use crate::model::fact::{Batch, Fact, Notice};
 use crate::model::id::Name;
+use crate::model::source::Subject;
 use crate::store::Store;
 
 use seat::Seat;
@@ -219,9 +220,9 @@ impl Cockpit {
     }
 
     async fn login(&mut self, cluster: &Name) -> Result<(), String> {
-        let login = self.engine.login(cluster)?;
+        let login = self.engine.login(cluster).await?;
         errand::run(&login.program, &login.args, &login.env).await?;
-        self.engine.retry_subject(&crate::model::source::Subject::Cluster(cluster.clone()), &self.store);
+        self.engine.retry_subject(&Subject::Cluster(cluster.clone()));
         Ok(())
     }
 

@@ -1,10 +1,40 @@
 //! From the configuration to running sources. A new kind of source is started here, in one line.
 
+use std::sync::Arc;
+
 use super::Engine;
-use crate::config::spec::Config;
+use super::links::Links;
+use crate::action::host_inspect::HostInspect;
+use crate::config::spec::{Config, HostSpec, Reach};
+use crate::model::id::Name;
 use crate::model::source::SourceStatus;
+use crate::source::host::HostSource;
+use crate::source::kube::KubeSource;
 
 /// Starts everything that the configuration names; gives the rows of all sources, the broken ones included.
 pub fn launch(engine: &mut Engine, config: &Config) -> Vec<SourceStatus> {
-    config.broken.iter().map(|b| engine.stillborn(b.subject.clone(), b.why.message.clone(), b.why.help.clone())).collect()
+    let links = Links::new(engine, config);
+    let mut rows: Vec<SourceStatus> = config.broken.iter().map(|b| engine.stillborn(b.subject.clone(), b.why.message.clone(), b.why.help.clone())).collect();
+    rows.extend(config.hosts.iter().filter_map(|spec| host(engine, &links, spec)));
+    for spec in &config.clusters {
+        let api = links.cluster(engine, spec);
+        engine.add_cluster(spec.name.clone(), api.clone());
+        rows.push(engine.start(Box::new(KubeSource::new(api, spec.namespaces.clone()))));
+    }
+    let shells = links.clone();
+    engine.add_inspector(Arc::new(HostInspect::new(Arc::new(move |name: &Name| shells.host(name).map(super::links::HostLink::strongest)))));
+    rows
+}
+
+fn host(engine: &mut Engine, links: &Links, spec: &HostSpec) -> Option<SourceStatus> {
+    let link = links.host(&spec.name)?;
+    let address = match &spec.reach {
+        Reach::Local => Name::from("local"),
+        Reach::Ssh(ssh) => Name::from(ssh.address.as_str()),
+    };
+    let mut source = HostSource::new(spec.name.clone(), address, spec.groups.clone(), spec.every, link.shell.clone());
+    if let Some(privileged) = &link.privileged {
+        source = source.privileged(privileged.clone());
+    }
+    Some(engine.start(Box::new(source)))
 }

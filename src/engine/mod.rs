@@ -2,9 +2,11 @@
 
 pub mod asker;
 pub mod fleet;
+mod links;
 pub mod outlet;
 pub mod supervisor;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -13,11 +15,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::base::clock::Clock;
 use crate::base::redact::Redactor;
+use crate::link::kube::{Api, Login};
 use crate::model::ask::{Answer, AskId};
 use crate::model::effect::{Inspection, RequestId};
 use crate::model::fact::{Batch, Fact};
-use crate::model::id::SourceId;
-use crate::model::source::{SourceState, SourceStatus};
+use crate::model::id::{Name, SourceId};
+use crate::model::source::{SourceState, SourceStatus, Subject};
 use crate::port::{Asker, Inspect, Inspected, Source};
 
 use asker::Questions;
@@ -44,6 +47,8 @@ pub struct Engine {
     questions: Arc<Questions>,
     supervised: Vec<Supervised>,
     inspectors: Vec<Arc<dyn Inspect>>,
+    clusters: HashMap<Name, Arc<Api>>,
+    subjects: Vec<Subject>,
     tasks: TaskTracker,
 }
 
@@ -59,7 +64,18 @@ impl Engine {
         let (batches, receiver) = mpsc::channel(CHANNEL);
         let ground = Ground { clock, redact, batches, stop: CancellationToken::new() };
         let questions = Arc::new(Questions::new(ground.clone(), answers));
-        (Self { ground, questions, supervised: Vec::new(), inspectors: Vec::new(), tasks: TaskTracker::new() }, receiver)
+        (
+            Self {
+                ground,
+                questions,
+                supervised: Vec::new(),
+                inspectors: Vec::new(),
+                clusters: HashMap::new(),
+                subjects: Vec::new(),
+                tasks: TaskTracker::new(),
+            },
+            receiver,
+        )
     }
 
     pub fn ground(&self) -> &Ground {
@@ -73,21 +89,41 @@ impl Engine {
     /// Starts a source; it is restarted until the engine stops.
     pub fn start(&mut self, source: Box<dyn Source>) -> SourceStatus {
         let id = SourceId(u32::try_from(self.supervised.len()).unwrap_or(u32::MAX - 1));
+        self.subjects.push(source.subject());
         let (supervised, status) = Supervised::start(id, source, &self.ground, self.questions.clone(), &self.tasks);
         self.supervised.push(supervised);
         status
     }
 
     /// A row for something that cannot start at all.
-    pub fn stillborn(&mut self, subject: crate::model::source::Subject, error: String, remedy: String) -> SourceStatus {
+    pub fn stillborn(&mut self, subject: Subject, error: String, remedy: String) -> SourceStatus {
         let id = SourceId(u32::try_from(self.supervised.len()).unwrap_or(u32::MAX - 1));
         self.supervised.push(Supervised::none());
+        self.subjects.push(subject.clone());
         let now = self.ground.clock.now();
         SourceStatus { state: SourceState::Broken, error, remedy, ..SourceStatus::new(id, subject, std::time::Duration::from_secs(5), now) }
     }
 
     pub fn add_inspector(&mut self, inspector: Arc<dyn Inspect>) {
         self.inspectors.push(inspector);
+    }
+
+    pub fn add_cluster(&mut self, name: Name, api: Arc<Api>) {
+        self.clusters.insert(name, api);
+    }
+
+    /// The credential plugin of a cluster, for a person to run in the terminal.
+    pub async fn login(&self, cluster: &Name) -> Result<Login, String> {
+        let api = self.clusters.get(cluster).ok_or_else(|| format!("{cluster} is no cluster of this configuration"))?;
+        let login = api.login().await.map_err(|e| e.text)?;
+        login.ok_or_else(|| format!("cluster {cluster} has no credential plugin to log in with; renew the token or certificate in its kubeconfig"))
+    }
+
+    /// Tries everything about a subject again now.
+    pub fn retry_subject(&self, subject: &Subject) {
+        for (supervised, _) in self.supervised.iter().zip(&self.subjects).filter(|(_, s)| *s == subject) {
+            supervised.retry();
+        }
     }
 
     /// Looks something up; the answer arrives as `Fact::Document` from [`REQUESTS`].
