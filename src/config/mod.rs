@@ -1,7 +1,22 @@
 //! F2: file, environment and flags become one [`Config`](spec::Config). No I/O here but what is handed in; every mistake has a place and a way out.
 
+mod cluster;
+mod host;
 pub mod keymap;
 pub mod keys;
+mod limits;
+pub mod machine;
+mod middleware;
+pub mod parse;
+pub mod pattern;
 mod presets;
+pub mod probe;
+mod reader;
+mod refs;
+pub mod schema;
+mod secret;
+pub mod show;
 pub mod spec;
 pub mod suggest;
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,7 @@ pub struct Config {
     pub environments: Vec<Environment>,
     pub hosts: Vec<HostSpec>,
     pub clusters: Vec<ClusterSpec>,
+    pub middleware: Vec<MiddlewareSpec>,
     pub limits: Limits,
     /// Entries that cannot be used. Each is a row that says why; the rest runs.
     pub broken: Vec<BrokenEntry>,
@@ -180,4 +181,76 @@ pub enum KubeconfigRef {
         path: String,
         with_sudo: bool,
     },
+}
+
+/// A group of middleware members as the file describes it. What a kind makes of it is its source's business.
+#[derive(Clone, Debug)]
+pub struct MiddlewareSpec {
+    /// `mysql`, `redis` ...
+    pub kind: Name,
+    pub name: Name,
+    /// Addresses or URLs; may be empty where `via` names pods.
+    pub members: Vec<String>,
+    pub via: Option<Via>,
+    pub user: Option<String>,
+    pub password: Option<SecretRef>,
+    pub api_key: Option<SecretRef>,
+    pub tls: Option<TlsSpec>,
+    pub amqp: Option<AmqpSpec>,
+    pub sentinel: Option<SentinelSpec>,
+    /// Announced address -> the one to dial.
+    pub address_map: Vec<(String, String)>,
+    pub every: Duration,
+}
+
+/// What carries the connections to a group's members.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// A channel of this host's SSH connection.
+    Host(Name),
+    Docker {
+        host: Name,
+        container: Name,
+    },
+    /// A port-forward to every ready pod of an object.
+    KubeObject {
+        cluster: Name,
+        namespace: Name,
+        kind: Name,
+        name: Name,
+    },
+    /// A port-forward to every ready pod that the label selector matches.
+    KubeSelector {
+        cluster: Name,
+        namespace: Name,
+        selector: String,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsSpec {
+    pub ca: Option<PathBuf>,
+    pub cert: Option<PathBuf>,
+    pub key: Option<PathBuf>,
+    /// The name that the certificate must carry, where it is not the member's own.
+    pub server_name: Option<String>,
+    /// SHA-256 of the certificate, in hex.
+    pub fingerprint: Option<String>,
+    /// `false` trusts anything; the row then says so.
+    pub verify: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct AmqpSpec {
+    pub vhost: String,
+    pub user: Option<String>,
+    pub password: Option<SecretRef>,
+}
+
+#[derive(Clone, Debug)]
+pub struct SentinelSpec {
+    pub members: Vec<String>,
+    pub master: String,
+    pub user: Option<String>,
+    pub password: Option<SecretRef>,
 }

@@ -1,0 +1,145 @@
+//! `[[middleware]]`: the keys that all kinds share.
+
+use std::time::Duration;
+
+use super::reader::{Fields, Reader, Span, Value};
+use super::refs::{Ref, RefKind};
+use super::spec::{AmqpSpec, MiddlewareSpec, SentinelSpec, TlsSpec, Via};
+use super::{schema, secret, suggest};
+use crate::model::catalog::Catalog;
+
+const EVERY: Duration = Duration::from_secs(10);
+
+pub struct Entry {
+    pub kind: String,
+    pub name: Option<(String, Span)>,
+    pub spec: Option<MiddlewareSpec>,
+    pub refs: Vec<Ref>,
+}
+
+pub fn read(r: &mut Reader<'_>, value: &Value<'_>, catalog: &Catalog) -> Entry {
+    let mut out = Entry { kind: String::new(), name: None, spec: None, refs: Vec::new() };
+    let Some(f) = r.fields("middleware", value, "[[middleware]]", schema::MIDDLEWARE) else { return out };
+    if let Some((kind, span)) = r.required(&f, "kind") {
+        if !catalog.middleware.is_empty() && !catalog.middleware.contains(&kind.as_str()) {
+            r.error(&span, format!("there is no middleware kind `{kind}`"), suggest::help(&kind, catalog.middleware.iter().copied(), "the kinds are"));
+        }
+        out.kind = kind;
+    }
+    out.name = r.required(&f, "name");
+    let members: Vec<String> = r.strings(&f, "members").unwrap_or_default().into_iter().map(|(m, _)| m).collect();
+    let via = via(r, &f, &mut out.refs);
+    let sentinel = sentinel(r, &f);
+    let by_pods = matches!(via, Some(Via::KubeObject { .. } | Via::KubeSelector { .. } | Via::Docker { .. }));
+    if members.is_empty() && !by_pods && sentinel.is_none() && !f.table.contains_key("via") {
+        r.error(&f.span, "[[middleware]] names no members", "members = [\"10.0.0.21:3306\"], or via = \"k8s:CLUSTER/NAMESPACE/KIND/NAME\"");
+    }
+    let spec = MiddlewareSpec {
+        kind: out.kind.as_str().into(),
+        name: out.name.as_ref().map(|(n, _)| n.as_str()).unwrap_or_default().into(),
+        members,
+        via,
+        user: r.string(&f, "user").map(|s| s.0),
+        password: secret::read(r, &f, "password"),
+        api_key: secret::read(r, &f, "api_key"),
+        tls: tls(r, &f),
+        amqp: amqp(r, &f),
+        sentinel,
+        address_map: address_map(r, &f),
+        every: r.duration(&f, "every").unwrap_or(EVERY),
+    };
+    out.spec = out.name.is_some().then_some(spec);
+    out
+}
+
+fn via(r: &mut Reader<'_>, f: &Fields<'_>, refs: &mut Vec<Ref>) -> Option<Via> {
+    let (text, span) = r.string(f, "via")?;
+    let parsed = parse_via(&text);
+    match &parsed {
+        Some(Via::Host(host) | Via::Docker { host, .. }) => refs.push(Ref { kind: RefKind::Host, name: host.to_string(), span }),
+        Some(Via::KubeObject { cluster, .. } | Via::KubeSelector { cluster, .. }) => refs.push(Ref { kind: RefKind::Cluster, name: cluster.to_string(), span }),
+        None => r.error(
+            &span,
+            format!("`via` cannot be `{text}`"),
+            "write host:NAME, docker:HOST/CONTAINER, k8s:CLUSTER/NAMESPACE/KIND/NAME or k8s:CLUSTER/NAMESPACE?selector=app=x",
+        ),
+    }
+    parsed
+}
+
+fn parse_via(text: &str) -> Option<Via> {
+    let (scheme, rest) = text.split_once(':')?;
+    let (path, query) = rest.split_once('?').map_or((rest, None), |(p, q)| (p, Some(q)));
+    let parts: Vec<&str> = path.split('/').collect();
+    if parts.iter().any(|p| p.is_empty()) {
+        return None;
+    }
+    match (scheme, parts.as_slice(), query.map(|q| q.strip_prefix("selector="))) {
+        ("host", [host], None) => Some(Via::Host((*host).into())),
+        ("docker", [host, container], None) => Some(Via::Docker { host: (*host).into(), container: (*container).into() }),
+        ("k8s", [cluster, namespace, kind, name], None) => {
+            Some(Via::KubeObject { cluster: (*cluster).into(), namespace: (*namespace).into(), kind: (*kind).into(), name: (*name).into() })
+        }
+        ("k8s", [cluster, namespace], Some(Some(selector))) if !selector.is_empty() => {
+            Some(Via::KubeSelector { cluster: (*cluster).into(), namespace: (*namespace).into(), selector: selector.to_owned() })
+        }
+        _ => None,
+    }
+}
+
+fn tls(r: &mut Reader<'_>, f: &Fields<'_>) -> Option<TlsSpec> {
+    let t = r.fields("tls", f.table.get("tls")?, "tls", schema::TLS)?;
+    let mut path = |key| {
+        let (text, span) = r.string(&t, key)?;
+        let path = secret::file(r, &text);
+        if r.probe.file(&path) == super::probe::FileState::Missing {
+            r.error(&span, format!("the file {} does not exist", path.display()), "correct the path; a relative one starts at the directory of this file");
+        }
+        Some(path)
+    };
+    let (ca, cert, key) = (path("ca"), path("cert"), path("key"));
+    Some(TlsSpec {
+        ca,
+        cert,
+        key,
+        server_name: r.string(&t, "server_name").map(|s| s.0),
+        fingerprint: r.string(&t, "fingerprint").map(|s| s.0),
+        verify: r.boolean(&t, "verify").unwrap_or(true),
+    })
+}
+
+fn amqp(r: &mut Reader<'_>, f: &Fields<'_>) -> Option<AmqpSpec> {
+    let a = r.fields("amqp", f.table.get("amqp")?, "amqp", schema::AMQP)?;
+    Some(AmqpSpec {
+        vhost: r.string(&a, "vhost").map_or_else(|| "/".to_owned(), |s| s.0),
+        user: r.string(&a, "user").map(|s| s.0),
+        password: secret::read(r, &a, "password"),
+    })
+}
+
+fn sentinel(r: &mut Reader<'_>, f: &Fields<'_>) -> Option<SentinelSpec> {
+    let s = r.fields("sentinel", f.table.get("sentinel")?, "sentinel", schema::SENTINEL)?;
+    let master = r.required(&s, "master");
+    Some(SentinelSpec {
+        members: r.strings(&s, "members").unwrap_or_default().into_iter().map(|(m, _)| m).collect(),
+        master: master?.0,
+        user: r.string(&s, "user").map(|s| s.0),
+        password: secret::read(r, &s, "password"),
+    })
+}
+
+fn address_map(r: &mut Reader<'_>, f: &Fields<'_>) -> Vec<(String, String)> {
+    let Some(value) = f.table.get("address_map") else { return Vec::new() };
+    let Some(table) = value.get_ref().as_table() else {
+        r.wrong_type("address_map", value, "a table of announced = \"dialled\"");
+        return Vec::new();
+    };
+    let mut out = Vec::new();
+    for (from, to) in table {
+        match to.get_ref().as_str() {
+            Some(to) => out.push((from.get_ref().to_string(), to.to_owned())),
+            None => r.wrong_type("address_map", to, "an address in quotes"),
+        }
+    }
+    out
+}

@@ -1,0 +1,29 @@
+//! What the parser may ask about the machine. The real answers are given by `cli`; tests give their own.
+
+use std::path::{Path, PathBuf};
+
+/// A file as the running user finds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileState {
+    Missing,
+    /// It is there and cannot be read; the system's words.
+    Unreadable(String),
+    /// Readable, and by its owner alone.
+    Private,
+    /// Readable also by group or others; the permission bits.
+    Shared(u32),
+}
+
+pub trait Probe {
+    fn env(&self, name: &str) -> Option<String>;
+    fn file(&self, path: &Path) -> FileState;
+    fn home(&self) -> Option<PathBuf>;
+}
+
+/// `~/x` below the home directory, a relative path below `base` (the directory of the configuration).
+pub fn resolve(probe: &dyn Probe, base: &Path, text: &str) -> PathBuf {
+    match (text.strip_prefix("~/"), probe.home()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => base.join(text),
+    }
+}
