@@ -6,13 +6,13 @@ use super::refs::{Ref, RefKind};
 use super::spec::{ClusterSpec, KubeconfigRef};
 use super::{schema, secret};
 
-pub struct Entry {
-    pub name: Option<(String, Span)>,
-    pub cluster: Option<ClusterSpec>,
-    pub refs: Vec<Ref>,
+pub(super) struct Entry {
+    pub(super) name: Option<(String, Span)>,
+    pub(super) cluster: Option<ClusterSpec>,
+    pub(super) refs: Vec<Ref>,
 }
 
-pub fn read(r: &mut Reader<'_>, value: &Value<'_>) -> Entry {
+pub(super) fn read(r: &mut Reader<'_>, value: &Value<'_>) -> Entry {
     let mut out = Entry { name: None, cluster: None, refs: Vec::new() };
     let Some(f) = r.fields("cluster", value, "[[cluster]]", schema::CLUSTER) else { return out };
     out.name = r.required(&f, "name");

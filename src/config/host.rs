@@ -12,11 +12,11 @@ use super::spec::{Escalation, HostSpec, Reach, SecretRef, SshSpec};
 use super::{schema, secret};
 
 /// How often a host is sampled when nobody says otherwise.
-pub const EVERY: Duration = Duration::from_secs(5);
+pub(super) const EVERY: Duration = Duration::from_secs(5);
 
 /// The keys that a host shares with `[defaults.ssh]`.
 #[derive(Clone, Default)]
-pub struct Login {
+pub(super) struct Login {
     user: Option<String>,
     port: Option<u16>,
     identities: Option<Vec<PathBuf>>,
@@ -32,13 +32,13 @@ pub struct Login {
 }
 
 /// One entry, expanded, and what it refers to.
-pub struct Hosts {
-    pub names: Vec<(String, Span)>,
-    pub hosts: Vec<HostSpec>,
-    pub refs: Vec<Ref>,
+pub(super) struct Hosts {
+    pub(super) names: Vec<(String, Span)>,
+    pub(super) hosts: Vec<HostSpec>,
+    pub(super) refs: Vec<Ref>,
 }
 
-pub fn login(r: &mut Reader<'_>, f: &Fields<'_>) -> Login {
+pub(super) fn login(r: &mut Reader<'_>, f: &Fields<'_>) -> Login {
     let sudo = r.choice(f, "become", &[("sudo", true), ("none", false)]);
     let become_password = secret::read(r, f, "become_password");
     Login {
@@ -77,7 +77,7 @@ fn ssh_config(r: &mut Reader<'_>, f: &Fields<'_>) -> Option<Option<PathBuf>> {
 }
 
 /// Reads one `[[host]]`. The names come back also where the entry is broken, so that each has its row.
-pub fn read(r: &mut Reader<'_>, value: &Value<'_>, defaults: &Login) -> Hosts {
+pub(super) fn read(r: &mut Reader<'_>, value: &Value<'_>, defaults: &Login) -> Hosts {
     let mut out = Hosts { names: Vec::new(), hosts: Vec::new(), refs: Vec::new() };
     let Some(f) = r.fields("host", value, "[[host]]", schema::HOST) else { return out };
     let name = r.required(&f, "name");

@@ -6,7 +6,7 @@ use super::reader::Reader;
 use super::suggest;
 use crate::model::limits::Limits;
 
-pub fn read(r: &mut Reader<'_>, table: &DeTable<'_>) -> Limits {
+pub(super) fn read(r: &mut Reader<'_>, table: &DeTable<'_>) -> Limits {
     let Ok(mut merged) = toml::Table::try_from(Limits::default()) else { return Limits::default() };
     merge(r, table, &mut merged, "limits");
     merged.try_into().unwrap_or_default()

@@ -10,14 +10,14 @@ use crate::model::catalog::Catalog;
 
 const EVERY: Duration = Duration::from_secs(10);
 
-pub struct Entry {
-    pub kind: String,
-    pub name: Option<(String, Span)>,
-    pub spec: Option<MiddlewareSpec>,
-    pub refs: Vec<Ref>,
+pub(super) struct Entry {
+    pub(super) kind: String,
+    pub(super) name: Option<(String, Span)>,
+    pub(super) spec: Option<MiddlewareSpec>,
+    pub(super) refs: Vec<Ref>,
 }
 
-pub fn read(r: &mut Reader<'_>, value: &Value<'_>, catalog: &Catalog) -> Entry {
+pub(super) fn read(r: &mut Reader<'_>, value: &Value<'_>, catalog: &Catalog) -> Entry {
     let mut out = Entry { kind: String::new(), name: None, spec: None, refs: Vec::new() };
     let Some(f) = r.fields("middleware", value, "[[middleware]]", schema::MIDDLEWARE) else { return out };
     if let Some((kind, span)) = r.required(&f, "kind") {

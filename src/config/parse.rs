@@ -45,7 +45,9 @@ struct Pass<'c> {
 
 impl Pass<'_> {
     fn read<'t>(&mut self, r: &mut Reader<'_>, root: &'t DeTable<'t>, span: Span) {
-        for name in root.keys().filter(|k| !schema::ROOT.contains(&k.get_ref().as_ref())) {
+        // Behind a broken header the keys of its table seem to stand at the top; the header is the mistake.
+        let whole = r.notes.is_empty();
+        for name in root.keys().filter(|k| whole && !schema::ROOT.contains(&k.get_ref().as_ref())) {
             let wrong = name.get_ref().as_ref();
             r.error(&name.span(), format!("there is no table `{wrong}`"), super::suggest::help(wrong, schema::ROOT.iter().copied(), "the tables are"));
         }

@@ -11,24 +11,24 @@ use super::probe::Probe;
 use super::spec::{Diagnostic, Severity};
 use super::suggest;
 
-pub type Span = Range<usize>;
-pub type Value<'t> = Spanned<DeValue<'t>>;
+pub(super) type Span = Range<usize>;
+pub(super) type Value<'t> = Spanned<DeValue<'t>>;
 
 /// The file being read and what was found wrong in it.
-pub struct Reader<'a> {
-    pub file: &'a Path,
-    pub text: &'a str,
-    pub probe: &'a dyn Probe,
-    pub notes: Vec<Diagnostic>,
+pub(super) struct Reader<'a> {
+    pub(super) file: &'a Path,
+    pub(super) text: &'a str,
+    pub(super) probe: &'a dyn Probe,
+    pub(super) notes: Vec<Diagnostic>,
 }
 
 /// One table, with the keys it may have.
 #[derive(Clone)]
-pub struct Fields<'t> {
-    pub table: &'t DeTable<'t>,
-    pub span: Span,
+pub(super) struct Fields<'t> {
+    pub(super) table: &'t DeTable<'t>,
+    pub(super) span: Span,
     /// As a message names it: `[[host]]`.
-    pub what: &'static str,
+    pub(super) what: &'static str,
 }
 
 impl Reader<'_> {
@@ -39,11 +39,11 @@ impl Reader<'_> {
         (before.matches('\n').count() + 1, line.chars().count() + 1)
     }
 
-    pub fn error(&mut self, span: &Span, message: impl Into<String>, help: impl Into<String>) {
+    pub(super) fn error(&mut self, span: &Span, message: impl Into<String>, help: impl Into<String>) {
         self.note(Severity::Error, span, message.into(), help.into());
     }
 
-    pub fn warning(&mut self, span: &Span, message: impl Into<String>, help: impl Into<String>) {
+    pub(super) fn warning(&mut self, span: &Span, message: impl Into<String>, help: impl Into<String>) {
         self.note(Severity::Warning, span, message.into(), help.into());
     }
 
@@ -52,12 +52,12 @@ impl Reader<'_> {
         self.notes.push(Diagnostic { severity, file: self.file.to_owned(), line, column, message, help });
     }
 
-    pub fn wrong_type(&mut self, key: &str, value: &Value<'_>, expected: &str) {
+    pub(super) fn wrong_type(&mut self, key: &str, value: &Value<'_>, expected: &str) {
         self.error(&value.span(), format!("`{key}` is {}, expected {expected}", kind(value.get_ref())), format!("write {expected}"));
     }
 
     /// The table behind a value; anything else is a mistake. Its unknown keys are told.
-    pub fn fields<'t>(&mut self, key: &str, value: &'t Value<'t>, what: &'static str, known: &[&str]) -> Option<Fields<'t>> {
+    pub(super) fn fields<'t>(&mut self, key: &str, value: &'t Value<'t>, what: &'static str, known: &[&str]) -> Option<Fields<'t>> {
         let Some(table) = value.get_ref().as_table() else {
             self.wrong_type(key, value, "a table");
             return None;
@@ -69,7 +69,7 @@ impl Reader<'_> {
         Some(Fields { table, span: value.span(), what })
     }
 
-    pub fn string(&mut self, f: &Fields<'_>, key: &str) -> Option<(String, Span)> {
+    pub(super) fn string(&mut self, f: &Fields<'_>, key: &str) -> Option<(String, Span)> {
         let value = f.table.get(key)?;
         match value.get_ref().as_str() {
             Some("") => {
@@ -85,7 +85,7 @@ impl Reader<'_> {
     }
 
     /// A text that must be there.
-    pub fn required(&mut self, f: &Fields<'_>, key: &str) -> Option<(String, Span)> {
+    pub(super) fn required(&mut self, f: &Fields<'_>, key: &str) -> Option<(String, Span)> {
         if !f.table.contains_key(key) {
             self.error(&f.span, format!("{} lacks the key `{key}`", f.what), format!("add {key} = \"...\""));
         }
@@ -93,7 +93,7 @@ impl Reader<'_> {
     }
 
     /// A text or a list of texts; `None` where the key is not there.
-    pub fn strings(&mut self, f: &Fields<'_>, key: &str) -> Option<Vec<(String, Span)>> {
+    pub(super) fn strings(&mut self, f: &Fields<'_>, key: &str) -> Option<Vec<(String, Span)>> {
         let value = f.table.get(key)?;
         if let Some(text) = value.get_ref().as_str() {
             return Some(vec![(text.to_owned(), value.span())]);
@@ -112,7 +112,7 @@ impl Reader<'_> {
         Some(out)
     }
 
-    pub fn boolean(&mut self, f: &Fields<'_>, key: &str) -> Option<bool> {
+    pub(super) fn boolean(&mut self, f: &Fields<'_>, key: &str) -> Option<bool> {
         let value = f.table.get(key)?;
         let found = value.get_ref().as_bool();
         if found.is_none() {
@@ -121,7 +121,7 @@ impl Reader<'_> {
         found
     }
 
-    pub fn port(&mut self, f: &Fields<'_>, key: &str) -> Option<u16> {
+    pub(super) fn port(&mut self, f: &Fields<'_>, key: &str) -> Option<u16> {
         let value = f.table.get(key)?;
         let found = value.get_ref().as_integer().and_then(|i| i.to_string().parse::<u16>().ok()).filter(|p| *p > 0);
         if found.is_none() {
@@ -131,7 +131,7 @@ impl Reader<'_> {
     }
 
     /// Seconds as a number, or `"5s"`, `"500ms"`, `"2m"`.
-    pub fn duration(&mut self, f: &Fields<'_>, key: &str) -> Option<Duration> {
+    pub(super) fn duration(&mut self, f: &Fields<'_>, key: &str) -> Option<Duration> {
         let value = f.table.get(key)?;
         let text = match value.get_ref() {
             DeValue::Integer(i) => format!("{i}s"),
@@ -155,7 +155,7 @@ impl Reader<'_> {
     }
 
     /// One word of a few.
-    pub fn choice<T: Copy>(&mut self, f: &Fields<'_>, key: &str, words: &[(&str, T)]) -> Option<T> {
+    pub(super) fn choice<T: Copy>(&mut self, f: &Fields<'_>, key: &str, words: &[(&str, T)]) -> Option<T> {
         let (text, span) = self.string(f, key)?;
         let found = words.iter().find(|(word, _)| *word == text).map(|(_, t)| *t);
         if found.is_none() {
@@ -166,12 +166,12 @@ impl Reader<'_> {
     }
 
     /// How many errors there are so far: an entry that adds to them is broken.
-    pub fn errors(&self) -> usize {
+    pub(super) fn errors(&self) -> usize {
         self.notes.iter().filter(|n| n.severity == Severity::Error).count()
     }
 
     /// The first error after `count` others.
-    pub fn error_after(&self, count: usize) -> Option<Diagnostic> {
+    pub(super) fn error_after(&self, count: usize) -> Option<Diagnostic> {
         self.notes.iter().filter(|n| n.severity == Severity::Error).nth(count).cloned()
     }
 }

@@ -3,14 +3,14 @@
 use super::reader::{Reader, Span};
 use super::suggest;
 
-pub struct Ref {
-    pub kind: RefKind,
-    pub name: String,
-    pub span: Span,
+pub(super) struct Ref {
+    pub(super) kind: RefKind,
+    pub(super) name: String,
+    pub(super) span: Span,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RefKind {
+pub(super) enum RefKind {
     /// A host of this file, or an address.
     Jump,
     Host,
@@ -21,14 +21,14 @@ pub enum RefKind {
 
 /// Every name that the file gives, broken entries included: a reference to one of those is not a second mistake.
 #[derive(Default)]
-pub struct Names {
-    pub hosts: Vec<String>,
-    pub clusters: Vec<String>,
-    pub groups: Vec<String>,
-    pub middleware: Vec<String>,
+pub(super) struct Names {
+    pub(super) hosts: Vec<String>,
+    pub(super) clusters: Vec<String>,
+    pub(super) groups: Vec<String>,
+    pub(super) middleware: Vec<String>,
 }
 
-pub fn check(r: &mut Reader<'_>, names: &Names, reference: &Ref) {
+pub(super) fn check(r: &mut Reader<'_>, names: &Names, reference: &Ref) {
     let (known, what) = match reference.kind {
         RefKind::Jump | RefKind::Host => (&names.hosts, "host"),
         RefKind::Cluster => (&names.clusters, "cluster"),

@@ -6,7 +6,7 @@ use super::schema;
 use super::spec::SecretRef;
 
 /// The secret under `key`, if there is one.
-pub fn read(r: &mut Reader<'_>, f: &Fields<'_>, key: &str) -> Option<SecretRef> {
+pub(super) fn read(r: &mut Reader<'_>, f: &Fields<'_>, key: &str) -> Option<SecretRef> {
     let value = f.table.get(key)?;
     if let Some(plain) = value.get_ref().as_str() {
         r.warning(
@@ -48,12 +48,12 @@ pub fn read(r: &mut Reader<'_>, f: &Fields<'_>, key: &str) -> Option<SecretRef> 
 }
 
 /// A path of the configuration made absolute.
-pub fn file(r: &Reader<'_>, text: &str) -> std::path::PathBuf {
+pub(super) fn file(r: &Reader<'_>, text: &str) -> std::path::PathBuf {
     resolve(r.probe, r.file.parent().unwrap_or(std::path::Path::new("")), text)
 }
 
 /// Is the file there, readable, and private? The rule is OpenSSH's own for key files.
-pub fn check(r: &mut Reader<'_>, path: &std::path::Path, span: &super::reader::Span, what: &str) -> bool {
+pub(super) fn check(r: &mut Reader<'_>, path: &std::path::Path, span: &super::reader::Span, what: &str) -> bool {
     let shown = path.display();
     match r.probe.file(path) {
         FileState::Private => return true,

@@ -1,0 +1,120 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap_complete::Shell;
+
+const EXAMPLES: &str = "Examples:
+  quarterdeck                              this machine and the current kube context, or what the configuration names
+  quarterdeck --config lab.toml            another configuration
+  quarterdeck -n pro --theme paper         one namespace, on a light background
+  quarterdeck status                       the whole picture once, for a pipe or a colleague
+  quarterdeck status --json | jq .problems
+  quarterdeck config check                 every mistake in the configuration, with line and column
+
+Without a terminal the cockpit prints one status picture and exits with its code.
+
+Exit codes:
+  status, and the cockpit without a terminal: 0 ok, 1 warn, 2 crit, 3 unknown
+  config check: 0 when there is no error (warnings allowed), 1 otherwise
+  all: 64 when the command line is wrong, 74 when a file cannot be read or written
+
+Files: `quarterdeck config paths` prints them all.";
+
+/// A terminal cockpit for self-built clusters: hosts, guests, nodes, pods and middleware side by side, live.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "quarterdeck", version, after_help = EXAMPLES)]
+pub struct Args {
+    #[command(flatten)]
+    pub global: Global,
+    /// Without one the cockpit opens
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct Global {
+    /// Read this configuration, not the usual one
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Show only the cluster of this name; without a configuration, this context of the kubeconfig
+    #[arg(long, global = true, value_name = "NAME")]
+    pub context: Option<String>,
+    /// Watch only this namespace; may be given again
+    #[arg(long, short = 'n', global = true, value_name = "NAME")]
+    pub namespace: Vec<String>,
+    /// Colours: harbor, paper, high-contrast, mono
+    #[arg(long, global = true, value_name = "NAME")]
+    pub theme: Option<String>,
+    /// Language of the words on the screen
+    #[arg(long, global = true, value_name = "LANG", value_parser = ["auto", "en", "zh-CN"])]
+    pub lang: Option<String>,
+    /// Allow changes; looking only is the default, and an environment that is locked stays locked
+    #[arg(long, global = true)]
+    pub write: bool,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Print the whole picture once and exit with its verdict
+    #[command(after_help = "Exit codes: 0 ok, 1 warn, 2 crit, 3 unknown\n\nExample:\n  quarterdeck status --json --timeout 10 | jq '.problems[].name'")]
+    Status {
+        /// One JSON object instead of text
+        #[arg(long)]
+        json: bool,
+        /// Seconds to wait for sources that have not answered
+        #[arg(long, value_name = "S", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
+        timeout: u64,
+    },
+    /// Check or show the configuration
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Write a configuration from ~/.ssh/config, kubeconfigs and Ansible inventories
+    #[command(
+        after_help = "Examples:\n  quarterdeck init --output -                 print it, write nothing\n  quarterdeck init --inventory hosts.ini      with the hosts of an Ansible inventory (INI)\n\nExit codes: 0 written, 1 the file exists and --force was not given"
+    )]
+    Init(Init),
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  quarterdeck completions bash > ~/.local/share/bash-completion/completions/quarterdeck")]
+    Completions { shell: Shell },
+    /// Print the manual page
+    #[command(after_help = "Example:\n  quarterdeck man | man -l -")]
+    Man,
+}
+
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct Init {
+    /// Where to write; `-` prints
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// An Ansible inventory in INI form; may be given again
+    #[arg(long, value_name = "FILE")]
+    pub inventory: Vec<PathBuf>,
+    /// Replace a file that exists
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Tell every mistake with its line, its column and a way out
+    Check {
+        /// Also dial every target and tell what it allows and which right is missing
+        #[arg(long)]
+        live: bool,
+    },
+    /// Print what is in effect, patterns expanded, secrets hidden
+    Show,
+    /// Print every file that is used
+    Paths,
+}
+
+impl Args {
+    /// The definition, for completions and the manual page.
+    pub fn definition() -> clap::Command {
+        <Self as clap::CommandFactory>::command()
+    }
+}

@@ -1,0 +1,102 @@
+//! Finds and reads the configuration; the one place where its questions meet the real machine.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::args::Global;
+use crate::config::machine::Place;
+use crate::config::parse::parse;
+use crate::config::probe::{FileState, Probe};
+use crate::config::spec::{Config, Diagnostic, Severity};
+use crate::model::catalog::Catalog;
+
+/// The real machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Machine;
+
+impl Probe for Machine {
+    fn env(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
+    fn file(&self, path: &Path) -> FileState {
+        match fs::File::open(path).and_then(|f| f.metadata()) {
+            Ok(meta) if meta.is_dir() => FileState::Unreadable("it is a directory".to_owned()),
+            Ok(meta) if meta.permissions().mode() & 0o077 != 0 => FileState::Shared(meta.permissions().mode()),
+            Ok(_) => FileState::Private,
+            Err(e) if e.kind() == ErrorKind::NotFound => FileState::Missing,
+            Err(e) => FileState::Unreadable(e.to_string()),
+        }
+    }
+
+    fn home(&self) -> Option<PathBuf> {
+        std::env::var_os("HOME").filter(|h| !h.is_empty()).map(PathBuf::from)
+    }
+}
+
+/// The configuration with the flags laid over it. A file that somebody named and that is not there is a diagnostic.
+pub fn load(global: &Global, catalog: &Catalog) -> Config {
+    let place = Place::find(global.config.clone(), |name| Machine.env(name));
+    let mut config = match place.map(|p| (fs::read_to_string(p.path()), p)) {
+        Some((Ok(text), place)) => {
+            let path = std::path::absolute(place.path()).unwrap_or_else(|_| place.path().clone());
+            parse(&path, &text, &Machine, catalog)
+        }
+        Some((Err(e), Place::Usual(_))) if e.kind() == ErrorKind::NotFound => bare(global),
+        None => bare(global),
+        Some((Err(e), place)) => unread(place.path(), &e),
+    };
+    overlay(&mut config, global);
+    config
+}
+
+fn unread(path: &Path, error: &std::io::Error) -> Config {
+    let why = Diagnostic {
+        severity: Severity::Error,
+        file: path.to_owned(),
+        line: 0,
+        column: 0,
+        message: format!("the configuration cannot be read: {error}"),
+        help: "correct the path that --config or QUARTERDECK_CONFIG gives, or its permissions".to_owned(),
+    };
+    Config { path: Some(path.to_owned()), diagnostics: vec![why], ..Config::default() }
+}
+
+fn bare(global: &Global) -> Config {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = if name.trim().is_empty() { "localhost" } else { name.trim() };
+    let there = kubeconfigs().iter().any(|p| p.is_file());
+    let cluster = there.then(|| global.context.clone().unwrap_or_else(|| "current".to_owned()));
+    let mut config = Config::default_for_machine(name, cluster.as_deref());
+    for cluster in &mut config.clusters {
+        cluster.context.clone_from(&global.context);
+    }
+    config
+}
+
+/// The files that kubectl would merge.
+pub fn kubeconfigs() -> Vec<PathBuf> {
+    match std::env::var_os("KUBECONFIG").filter(|v| !v.is_empty()) {
+        Some(list) => std::env::split_paths(&list).filter(|p| !p.as_os_str().is_empty()).collect(),
+        None => Machine.home().map(|h| h.join(".kube/config")).into_iter().collect(),
+    }
+}
+
+fn overlay(config: &mut Config, global: &Global) {
+    if let Some(theme) = &global.theme {
+        config.ui.theme.clone_from(theme);
+    }
+    if let Some(lang) = &global.lang {
+        config.ui.lang.clone_from(lang);
+    }
+    if let Some(context) = &global.context {
+        config.clusters.retain(|c| *c.name == **context || c.context.as_deref() == Some(context));
+    }
+    if !global.namespace.is_empty() {
+        for cluster in &mut config.clusters {
+            cluster.namespaces = global.namespace.iter().map(|n| n.as_str().into()).collect();
+        }
+    }
+}
