@@ -107,6 +107,7 @@ impl<F: Feed> Follower<'_, F> {
                 None => match self.list().await {
                     Ok(listed) => {
                         version = Some(listed);
+                        backoff.reset();
                         continue;
                     }
                     Err(cut) => cut,
