@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::disallowed_methods, unreachable_pub, reason = "tests")]
 
 mod components;
+mod mysql;
 mod rig;
 mod ssh;
 
@@ -12,7 +13,7 @@ use libtest_mimic::{Arguments, Trial};
 fn main() -> ExitCode {
     let args = Arguments::from_args();
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let trials: Vec<Trial> = [ssh::tests()].into_iter().flatten().collect();
+    let trials: Vec<Trial> = [ssh::tests(), mysql::tests()].into_iter().flatten().collect();
     let listing = args.list;
     let conclusion = libtest_mimic::run(&args, trials);
     if !listing {

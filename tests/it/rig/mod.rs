@@ -1,5 +1,7 @@
 //! What the tests start and stop: real servers in their own folders, ended by process id.
 
+pub mod group;
+pub mod mysql;
 pub mod sshd;
 pub mod terminal;
 
