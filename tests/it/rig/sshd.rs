@@ -16,6 +16,14 @@
 //! ```
 //! Hosts on [`Net::Inner`] cannot be reached from the test itself, only from a host on [`Net::Both`]: that is the bastion.
 //! Whatever was started ends with its guard; a `Lab` must outlive its hosts.
+#![allow(
+    clippy::format_push_string,
+    clippy::format_collect,
+    clippy::needless_raw_string_hashes,
+    clippy::duration_suboptimal_units,
+    dead_code,
+    reason = "a rig that other tests build on"
+)]
 
 use std::cell::RefCell;
 use std::fs;
