@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use tokio::io::AsyncWriteExt;
 
 use super::secret::Secrets;
-use super::shell::{ExitStatus, Output, Process, Shell};
+use super::shell::{ExitStatus, Output, Process, Shell, quote};
 use crate::config::spec::SecretRef;
 use crate::model::ask::AskKind;
 use crate::model::id::Name;
@@ -37,11 +37,6 @@ impl std::fmt::Debug for SudoShell {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SudoShell").field("inner", &self.inner).finish_non_exhaustive()
     }
-}
-
-/// `text` as one word of a shell line.
-pub fn quote(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 impl SudoShell {
