@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::disallowed_methods, unreachable_pub, reason = "tests")]
 
 mod components;
+mod docker;
+mod host;
+mod libvirt;
 mod mysql;
 mod rig;
 mod ssh;
@@ -13,7 +16,7 @@ use libtest_mimic::{Arguments, Trial};
 fn main() -> ExitCode {
     let args = Arguments::from_args();
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let trials: Vec<Trial> = [ssh::tests(), mysql::tests()].into_iter().flatten().collect();
+    let trials: Vec<Trial> = [docker::tests(), host::tests(), libvirt::tests(), ssh::tests(), mysql::tests()].into_iter().flatten().collect();
     let listing = args.list;
     let conclusion = libtest_mimic::run(&args, trials);
     if !listing {

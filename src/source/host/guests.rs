@@ -39,6 +39,8 @@ pub(super) struct Guests {
     library: String,
     /// Listings taken; rates need two.
     pub listings: u32,
+    /// Did the last rows lack the XML of a guest that will still be asked for?
+    bare: bool,
     /// Does a running guest lack the delay in libvirt's numbers?
     pub without_delay: bool,
 }
@@ -112,6 +114,7 @@ impl Guests {
         self.known.retain(|uuid, _| guests.iter().any(|g| g.uuid == *uuid));
         self.without_delay =
             guests.iter().any(|g| g.stats.state() == VmState::Running && g.stats.sum("vcpu", "delay").is_none() && g.stats.sum("vcpu", "time").is_some());
+        self.bare = guests.iter().any(|g| self.known.get(&g.uuid).is_none_or(|k| k.domain.is_none() && k.tries < MOST_TRIES));
         guests.into_iter().map(|guest| self.row(host, guest, at)).collect()
     }
 
@@ -178,8 +181,10 @@ impl Guests {
         })
     }
 
-    pub(super) fn any_running(&self) -> bool {
-        self.known.values().any(|k| k.stats.state() == VmState::Running)
+    /// Has every running guest its rates, and every guest its XML, in the rows already said?
+    pub(super) fn is_settled(&self) -> bool {
+        let running = self.known.values().any(|k| k.stats.state() == VmState::Running);
+        (!running || self.listings >= 2) && !self.bare
     }
 
     pub(super) fn forget(&mut self) {

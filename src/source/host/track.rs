@@ -21,7 +21,7 @@ use crate::port::IntoFact;
 const RUNTIMES: [&str; 3] = ["docker", "podman", "crictl"];
 /// What the first whole picture waits for, and how many frames at most.
 const JOBS: [&str; 6] = ["guests", "klog", "units", "docker", "podman", "crictl"];
-const PATIENCE: u32 = 10;
+const PATIENCE: u32 = 15;
 
 #[derive(Debug)]
 pub(super) struct Track {
@@ -77,7 +77,7 @@ impl Track {
 
     /// Has every listing ended and every rate its second sample?
     pub(super) fn is_complete(&self) -> bool {
-        let guests = !self.guests.any_running() || self.guests.listings >= 2;
+        let guests = self.guests.is_settled();
         self.frames >= PATIENCE || (self.frames >= 2 && guests && JOBS.iter().all(|j| self.settled.contains(*j)))
     }
 

@@ -1,9 +1,12 @@
 //! What the tests start and stop: real servers in their own folders, ended by process id.
 
+pub mod docker;
 pub mod group;
+pub mod libvirt;
 pub mod mysql;
 pub mod sshd;
 pub mod terminal;
+pub mod watch;
 
 use std::future::Future;
 use std::time::{Duration, Instant};
