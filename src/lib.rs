@@ -25,3 +25,4 @@ pub mod model;
 pub mod port;
 pub mod source;
 pub mod store;
+pub mod ui;

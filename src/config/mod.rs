@@ -4,6 +4,7 @@ mod cluster;
 mod host;
 pub mod keymap;
 pub mod keys;
+pub mod lang;
 mod limits;
 pub mod machine;
 mod middleware;
@@ -20,3 +21,4 @@ pub mod spec;
 pub mod suggest;
 #[cfg(test)]
 mod tests;
+pub mod theme;

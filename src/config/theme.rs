@@ -131,7 +131,7 @@ impl Themes {
     fn ancestry(&self, name: &str) -> Result<Vec<(String, File)>, ThemeError> {
         let mut files: Vec<(String, File)> = Vec::new();
         let mut next = Some(name.to_owned());
-        while let Some(name) = next {
+        while let Some(name) = next.take() {
             if files.iter().any(|(seen, _)| *seen == name) {
                 return Err(ThemeError { theme: name, what: "it inherits from itself".to_owned() });
             }
@@ -235,7 +235,8 @@ mod tests {
     #[test]
     fn scopes_fall_back_along_their_dots() {
         let mut themes = Themes::default();
-        themes.add("mine", "inherits = \"harbor\"\n[palette]\naccent = \"#010203/cyan\"\n[scope]\npane = { fg = \"accent\" }\n\"pane.title\" = { bold = true }");
+        themes
+            .add("mine", "inherits = \"harbor\"\n[palette]\naccent = \"#010203/cyan\"\n[scope]\npane = { fg = \"accent\" }\n\"pane.title\" = { bold = true }");
         let mine = themes.get("mine").unwrap();
         assert_eq!(mine.look("pane.nothing.such").fg, Some(Colour { full: Shade::Rgb(1, 2, 3), plain: Some(Shade::Ansi(6)) }));
         assert!(mine.look("pane.title.other").traits.bold);

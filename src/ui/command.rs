@@ -1,0 +1,92 @@
+//! The line behind `:`.
+
+use super::Ui;
+use super::overlay::Overlay;
+use super::pane::PaneKind;
+use crate::config::theme::Themes;
+use crate::model::command::Command;
+use crate::model::effect::Effect;
+use crate::model::fact::Notice;
+use crate::store::Store;
+
+/// Everything that can stand first on the line.
+fn names() -> Vec<String> {
+    let mut out: Vec<String> = PaneKind::ALL.iter().map(|p| p.name().to_owned()).collect();
+    out.extend(Command::ALL.iter().map(|c| c.name().to_owned()).filter(|c| !out.contains(c)).collect::<Vec<_>>());
+    out.push("write".to_owned());
+    out.sort();
+    out
+}
+
+/// What may follow, for the hint behind the line.
+pub fn candidates(typed: &str, themes: &Themes) -> Vec<String> {
+    match typed.split_once(' ') {
+        Some(("theme", part)) => themes.names().filter(|n| n.starts_with(part.trim())).map(|n| format!("theme {n}")).collect(),
+        Some(_) => Vec::new(),
+        None => names().into_iter().filter(|n| n.starts_with(typed)).collect(),
+    }
+}
+
+/// The line completed as far as it is certain; `None` where nothing fits.
+pub fn complete(typed: &str, themes: &Themes) -> Option<String> {
+    let found = candidates(typed, themes);
+    let first = found.first()?;
+    if found.len() == 1 {
+        return Some(first.clone());
+    }
+    let common = first.char_indices().map(|(i, c)| i + c.len_utf8()).take_while(|end| found.iter().all(|f| f.starts_with(&first[..*end]))).last()?;
+    if common > typed.len() { Some(first[..common].to_owned()) } else { Some(first.clone()) }
+}
+
+impl Ui {
+    pub(super) fn command(&mut self, store: &Store, text: &str) -> Vec<Effect> {
+        let (name, argument) = text.split_once(' ').unwrap_or((text, ""));
+        let name = match name {
+            "q" => "quit",
+            "po" | "pod" => "pods",
+            "no" | "node" => "nodes",
+            "ev" => "events",
+            other => other,
+        };
+        if let Some(kind) = PaneKind::ALL.into_iter().find(|p| p.name() == name) {
+            self.show(kind);
+            if !argument.is_empty() {
+                self.filter_panes(argument, false);
+            }
+            return Vec::new();
+        }
+        match (name, Command::from_name(name)) {
+            ("theme", _) if !argument.is_empty() => self.set_theme(argument.trim()),
+            ("write", _) => {
+                let text = self.lang.word("message.write").to_owned();
+                self.notice(Notice { good: false, text });
+            }
+            (_, Some(Command::CommandLine)) => {}
+            (_, Some(command)) => return self.run(store, command),
+            (_, None) => {
+                let near = names().into_iter().filter_map(|n| Some((strsim::jaro_winkler(&n, name), n))).max_by(|a, b| a.0.total_cmp(&b.0));
+                let near = near.map_or_else(String::new, |(_, n)| n);
+                let text = self.lang.fill("message.no-command", &[("name", name), ("near", &near)]);
+                self.notice(Notice { good: false, text });
+            }
+        }
+        if name == "theme" && argument.is_empty() {
+            self.overlay = None::<Overlay>;
+        }
+        Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn completion_goes_as_far_as_it_is_certain() {
+        let themes = Themes::default();
+        assert_eq!(complete("sou", &themes).as_deref(), Some("sources"));
+        assert_eq!(complete("theme pa", &themes).as_deref(), Some("theme paper"));
+        assert_eq!(complete("pa", &themes).as_deref(), Some("page"));
+        assert_eq!(complete("nothing-such", &themes), None);
+    }
+}
