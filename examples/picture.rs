@@ -1,5 +1,5 @@
-//! Measures the complete picture of a cluster against its floor: `picture KUBECONFIG [floor|picture|table]`.
-//! Prints one line: milliseconds, own processor milliseconds, peak resident memory, requests, bytes, rows.
+//! Measures the complete picture of a cluster against its floors: `picture --kubeconfig FILE [--floor | --table | --stay SECONDS]`.
+//! Prints one line: seconds, own processor milliseconds, peak resident memory, requests, bytes, rows.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a measuring tool")]
 
 use std::collections::BTreeMap;
@@ -78,8 +78,8 @@ fn cpu() -> u64 {
 fn report(mode: &str, start: Instant, meter: &Meter, rows: &str) {
     let load = meter.read();
     println!(
-        "{mode} ms={} cpu_ms={} peak_kb={} requests={} bytes={} {rows}",
-        start.elapsed().as_millis(),
+        "{mode} seconds={:.3} cpu_ms={} peak_kb={} requests={} bytes={} {rows}",
+        start.elapsed().as_secs_f64(),
         cpu(),
         proc_line("/proc/self/status", "VmHWM:"),
         load.requests,
@@ -164,8 +164,10 @@ fn ended<T: Row>(open: &mut BTreeMap<Kind, bool>, change: &Change<T>) {
 #[tokio::main(worker_threads = 2)]
 async fn main() {
     rustls::crypto::ring::default_provider().install_default().unwrap();
-    let mut args = std::env::args().skip(1);
-    let (file, mode) = (args.next().expect("a kubeconfig"), args.next().unwrap_or_else(|| "picture".to_owned()));
+    let args: Vec<String> = std::env::args().collect();
+    let value = |name: &str| args.iter().position(|a| a == name).and_then(|at| args.get(at + 1)).cloned();
+    let has = |name: &str| args.iter().any(|a| a == name);
+    let file = value("--kubeconfig").expect("--kubeconfig FILE");
     let spec = ClusterSpec {
         name: "measured".into(),
         kubeconfig: KubeconfigRef::File(file.into()),
@@ -178,19 +180,17 @@ async fn main() {
     let clock = SystemClock::default();
     let meter = Meter::default();
     let start = Instant::now();
-    match mode.as_str() {
-        "floor" => {
-            let each = KINDS.iter().map(|k| {
-                let (api, clock, meter) = (&api, &clock, &meter);
-                async move { raw(api, clock, meter, &format!("{k}?resourceVersion=0"), "application/vnd.kubernetes.protobuf").await }
-            });
-            futures::future::join_all(each).await;
-            report("floor", start, &meter, "");
-        }
-        "table" => {
-            raw(&api, &clock, &meter, "/api/v1/pods?resourceVersion=0&includeObject=None", "application/json;as=Table;v=v1;g=meta.k8s.io").await;
-            report("table", start, &meter, "");
-        }
-        _ => picture(api, args.next().and_then(|s| s.parse().ok()).unwrap_or(0)).await,
+    if has("--floor") {
+        let each = KINDS.iter().map(|k| {
+            let (api, clock, meter) = (&api, &clock, &meter);
+            async move { raw(api, clock, meter, &format!("{k}?resourceVersion=0"), "application/vnd.kubernetes.protobuf").await }
+        });
+        futures::future::join_all(each).await;
+        report("floor", start, &meter, "");
+    } else if has("--table") {
+        raw(&api, &clock, &meter, "/api/v1/pods?resourceVersion=0&includeObject=None", "application/json;as=Table;v=v1;g=meta.k8s.io").await;
+        report("table", start, &meter, "");
+    } else {
+        picture(api, value("--stay").and_then(|s| s.parse().ok()).unwrap_or(0)).await;
     }
 }

@@ -1,10 +1,12 @@
 //! From the configuration to running sources. A new kind of source is started here, in one line.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Engine;
 use super::links::Links;
 use crate::action::host_inspect::HostInspect;
+use crate::action::kube_inspect::KubeInspect;
 use crate::config::spec::{Config, HostSpec, Reach};
 use crate::model::id::Name;
 use crate::model::source::SourceStatus;
@@ -16,11 +18,15 @@ pub fn launch(engine: &mut Engine, config: &Config) -> Vec<SourceStatus> {
     let links = Links::new(engine, config);
     let mut rows: Vec<SourceStatus> = config.broken.iter().map(|b| engine.stillborn(b.subject.clone(), b.why.message.clone(), b.why.help.clone())).collect();
     rows.extend(config.hosts.iter().filter_map(|spec| host(engine, &links, spec)));
+    let mut apis = BTreeMap::new();
     for spec in &config.clusters {
         let api = links.cluster(engine, spec);
+        apis.insert(spec.name.clone(), api.clone());
         engine.add_cluster(spec.name.clone(), api.clone());
         rows.push(engine.start(Box::new(KubeSource::new(api, spec.namespaces.clone()))));
     }
+    let clock = engine.ground().clock.clone();
+    engine.add_inspector(Arc::new(KubeInspect::new(Arc::new(move |name: &str| apis.get(name).cloned()), clock)));
     let shells = links.clone();
     engine.add_inspector(Arc::new(HostInspect::new(Arc::new(move |name: &Name| shells.host(name).map(super::links::HostLink::strongest)))));
     rows
