@@ -86,7 +86,7 @@ mod tests {
         let themes = Themes::default();
         assert_eq!(complete("sou", &themes).as_deref(), Some("sources"));
         assert_eq!(complete("theme pa", &themes).as_deref(), Some("theme paper"));
-        assert_eq!(complete("pa", &themes).as_deref(), Some("page"));
+        assert_eq!(complete("pa", &themes).as_deref(), Some("page-down"));
         assert_eq!(complete("nothing-such", &themes), None);
     }
 }

@@ -101,6 +101,7 @@ pub fn plan(area: Rect, wish: Wish, needs: &[(u16, u16, i16); 5]) -> Plan {
         });
         rects.collect()
     };
+    let panes = panes.into_iter().map(|(slot, r): (usize, Rect)| (slot, r.intersection(block))).filter(|(_, r)| !r.is_empty()).collect();
     Plan { header, ribbon, panes, block, problems, dock, footer, shape }
 }
 

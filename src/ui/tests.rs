@@ -1,1 +1,206 @@
+//! The screen over a made-up cluster: snapshots at both sizes, and what must never happen.
 
+use std::fmt::Write as _;
+
+use proptest::prelude::*;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::glyph::{ASCII, Charset, UNICODE};
+use super::paint::Depth;
+use super::sink::FrameSink;
+use super::{Badge, Input, Setup, Ui};
+use crate::config::keys::parse_sequence;
+use crate::config::lang::Lang;
+use crate::config::theme::Themes;
+use crate::model::effect::Effect;
+use crate::model::id::Target;
+
+#[allow(clippy::pedantic)]
+mod sample {
+    use crate as qd;
+    include!("../../examples/sample/store.rs");
+}
+
+fn setup() -> Setup {
+    Setup { environment: Some(Badge { name: "pro".into(), color: "red".into() }), ..Setup::default() }
+}
+
+fn screen(ui: &mut Ui, store: &crate::store::Store, w: u16, h: u16, keys: &str) -> Buffer {
+    let area = Rect::new(0, 0, w, h);
+    let mut frame = Buffer::empty(area);
+    ui.draw(store, area, &mut frame);
+    for key in parse_sequence(keys).unwrap_or_default() {
+        ui.update(store, Input::Key(key));
+        ui.draw(store, area, &mut frame);
+    }
+    frame
+}
+
+fn text(frame: &Buffer) -> String {
+    let mut out = String::new();
+    for y in 0..frame.area.height {
+        let mut skip = 0;
+        let mut line = String::new();
+        for x in 0..frame.area.width {
+            if skip > 0 {
+                skip -= 1;
+                continue;
+            }
+            let symbol = frame[(x, y)].symbol();
+            line.push_str(symbol);
+            skip = crate::base::text::width(symbol).saturating_sub(1);
+        }
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+    out
+}
+
+/// Every place at both sizes and in both glyph sets.
+#[test]
+fn every_pane_looks_as_it_did() {
+    let store = sample::store(&["evil\x1b[2Jname\u{202e}\x07"]);
+    let views = [
+        ("hosts", "1"),
+        ("vms", "2"),
+        ("containers", "g c"),
+        ("nodes", "3"),
+        ("pods", "4"),
+        ("workloads", "g w"),
+        ("events", "g e"),
+        ("middleware", "5"),
+        ("problems", "! v"),
+        ("help", "?"),
+        ("sources", "g s"),
+    ];
+    for (w, h) in [(160, 45), (80, 24)] {
+        for (set, glyphs) in [("unicode", &UNICODE), ("ascii", &ASCII)] {
+            for (name, keys) in views {
+                let mut ui = Ui::new(Setup { glyphs, ..setup() });
+                let frame = screen(&mut ui, &store, w, h, keys);
+                insta::assert_snapshot!(format!("{name}-{w}x{h}-{set}"), text(&frame));
+            }
+        }
+    }
+    let mut ui = Ui::new(Setup { lang: Lang::load("zh-CN"), ..setup() });
+    insta::assert_snapshot!("chinese-160x45", text(&screen(&mut ui, &store, 160, 45, "4 v")));
+    insta::assert_snapshot!("small-60x20", text(&screen(&mut Ui::new(setup()), &store, 60, 20, "4")));
+}
+
+/// The words are the same in every theme; what differs is how often each style stands on the screen.
+#[test]
+fn every_theme_styles_what_it_did() {
+    let store = sample::store(&[]);
+    for name in Themes::default().names() {
+        for (w, h) in [(160, 45), (80, 24)] {
+            let mut ui = Ui::new(Setup { theme: Themes::default().get(name).unwrap(), ..setup() });
+            let frame = screen(&mut ui, &store, w, h, "4 v");
+            let mut styles = std::collections::BTreeMap::<String, usize>::new();
+            for cell in &frame.content {
+                *styles.entry(format!("fg {:?} bg {:?} {:?}", cell.fg, cell.bg, cell.modifier)).or_default() += 1;
+            }
+            let digest: Vec<String> = styles.into_iter().map(|(s, n)| format!("{n:5} {s}")).collect();
+            insta::assert_snapshot!(format!("theme-{name}-{w}x{h}"), digest.join("\n"));
+        }
+    }
+}
+
+#[test]
+fn no_size_panics_and_ascii_means_ascii() {
+    let store = sample::store(&["订单\u{200b}"]);
+    for (w, h) in [(0, 0), (1, 1), (2, 2), (5, 3), (20, 6), (60, 20), (119, 29), (120, 30), (300, 90), (1, 50), (300, 1)] {
+        for keys in ["1", "4 v", "? down", "g s", "/ x", ": t", "z 4 v d", "! enter", "r", "ctrl-w"] {
+            screen(&mut Ui::new(setup()), &store, w, h, keys);
+        }
+    }
+    let mut ui = Ui::new(Setup { glyphs: &ASCII, charset: Charset::Ascii, ..setup() });
+    assert!(text(&screen(&mut ui, &store, 160, 45, "4 v")).is_ascii());
+}
+
+#[test]
+fn selection_goes_by_identity_and_enter_drills() {
+    let store = sample::store(&[]);
+    let mut ui = Ui::new(setup());
+    screen(&mut ui, &store, 160, 45, "1 / k v m - 1 enter enter");
+    assert!(matches!(ui.selected(), Some(Target::Vm(k)) if &*k.host == "kvm-1"));
+    screen(&mut ui, &store, 160, 45, "esc");
+    assert_eq!(ui.selected(), Some(Target::Host("kvm-1".into())));
+    screen(&mut ui, &store, 160, 45, "3 / k 8 s - n - 2 enter enter");
+    assert!(matches!(ui.selected(), Some(Target::Pod(k)) if store.pods.get(&k).unwrap().row.node.as_deref() == Some("k8s-n-2")));
+}
+
+#[test]
+fn keys_give_effects() {
+    let store = sample::store(&[]);
+    let mut ui = Ui::new(setup());
+    screen(&mut ui, &store, 160, 45, "4");
+    let key = |text: &str| Input::Key(parse_sequence(text).unwrap()[0]);
+    assert!(matches!(&ui.update(&store, key("d"))[..], [Effect::Inspect { target: Target::Pod(_), .. }]));
+    ui.update(&store, key("esc"));
+    assert!(matches!(&ui.update(&store, key("c"))[..], [Effect::Copy(name)] if !name.is_empty()));
+    assert!(matches!(&ui.update(&store, key("q"))[..], [Effect::Quit]));
+}
+
+#[test]
+fn an_unchanged_picture_sends_nothing() {
+    let store = sample::store(&[]);
+    let mut ui = Ui::new(setup());
+    let (mut sink, mut out) = (FrameSink::default(), Vec::new());
+    sink.show(&screen(&mut ui, &store, 160, 45, ""), &mut out).unwrap();
+    assert_eq!(sink.show(&screen(&mut ui, &store, 160, 45, ""), &mut out).unwrap(), 0);
+}
+
+/// What is left of a terminal's input after our own sequences: it must hold no control character.
+fn residue(bytes: &[u8]) -> String {
+    let all = String::from_utf8_lossy(bytes);
+    let ours = regex::Regex::new(r"\x1b\[(?:[0-9;:]*m|[0-9]+;[0-9]+H|\?2026[hl]|\?25[hl]|2J)").unwrap();
+    ours.replace_all(&all, "").into_owned()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn no_bytes_from_afar_reach_the_terminal_as_control(evil in "[\\x00-\\x1f\\x7f-\\u{9f}a\\[\\]0-9;mHJ\u{202e}\u{200b}订]{0,40}", keys in prop::sample::select(vec!["4", "4 v", "g e v", "g w v", "g c v", "! v", "4 C", "g s"])) {
+        let store = sample::store(&[&evil, "\x1b]52;c;AAAA\x07", "\u{9b}2J"]);
+        for depth in [Depth::True, Depth::Sixteen, Depth::None] {
+            let mut ui = Ui::new(Setup { depth, ..setup() });
+            let frame = screen(&mut ui, &store, 160, 45, keys);
+            let mut out = Vec::new();
+            FrameSink::default().show(&frame, &mut out).unwrap();
+            let left = residue(&out);
+            prop_assert!(!left.chars().any(char::is_control), "{:?}", left.chars().filter(|c| c.is_control()).collect::<String>());
+        }
+    }
+}
+
+/// Words on the screen come from the table. Keys, scopes and formats are lower case with dots, braces or dashes; a literal
+/// with a blank between letters is a sentence.
+#[test]
+fn no_sentence_is_written_in_the_code() {
+    fn walk(dir: &std::path::Path, out: &mut Vec<std::path::PathBuf>) {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, out)
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                out.push(path)
+            }
+        }
+    }
+    let mut files = Vec::new();
+    walk(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ui"), &mut files);
+    let literal = regex::Regex::new(r#""((?:[^"\\]|\\.)*)""#).unwrap();
+    let sentence = regex::Regex::new(r"[A-Za-z]{2,} [A-Za-z]{2,}").unwrap();
+    let key = regex::Regex::new(r#"(?:word|fill)\(\s*"([a-z0-9.-]+)""#).unwrap();
+    let lang = Lang::default();
+    let mut wrong = Vec::new();
+    for path in files.iter().filter(|p| !p.ends_with("tests.rs")) {
+        let whole = std::fs::read_to_string(path).unwrap();
+        let code = whole.split("#[cfg(test)]\nmod tests").next().unwrap();
+        for line in code.lines().filter(|l| !l.trim_start().starts_with("//") && !l.contains("reason =")) {
+            wrong.extend(literal.captures_iter(line).filter(|c| sentence.is_match(&c[1])).map(|c| format!("{}: {}", path.display(), &c[1])));
+        }
+        wrong.extend(key.captures_iter(code).filter(|c| lang.get(&c[1]).is_none()).map(|c| format!("{}: no words for {}", path.display(), &c[1])));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

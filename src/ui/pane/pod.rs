@@ -32,7 +32,7 @@ impl Floor for Pods {
         },
         Column {
             key: "status",
-            width: Width::Text(11),
+            width: Width::Text(16),
             align: Align::Left,
             rank: 0,
             cell: |e, _| {

@@ -470,7 +470,7 @@ impl<F: Floor> Pane for TablePane<F> {
                 } + 1;
             }
         }
-        if self.lines() == 0 { (least.min(16), least.min(14)) } else { (full - 1, least - 1) }
+        if self.lines() == 0 { (least.min(16), least.min(14)) } else { ((full - 1).max(20), (least - 1).max(18)) }
     }
 }
 
