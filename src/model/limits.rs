@@ -156,6 +156,7 @@ pub struct MiddlewareLimits {
     pub running: Steps,
     /// Locks that wait for each other at this moment.
     pub lock_waits: Steps,
+    pub redis: RedisLimits,
 }
 
 impl Default for MiddlewareLimits {
@@ -169,6 +170,47 @@ impl Default for MiddlewareLimits {
             log_kept_hours: steps(24.0, 1.0),
             running: steps(64.0, 256.0),
             lock_waits: steps(5.0, 50.0),
+            redis: RedisLimits::default(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RedisLimits {
+    /// Since a replica has heard its master, or a master a replica's acknowledgement. A master speaks every 10 s at least.
+    pub link_silent_seconds: Steps,
+    /// What a replica lacks, against the master's backlog: beyond the whole of it a broken link means a full copy.
+    pub lag_backlog_percent: Steps,
+    /// Without `maxmemory`, memory use from which that is a worry; 0 is always.
+    pub unlimited_memory_bytes: u64,
+    /// `mem_fragmentation_ratio`; counts only above `fragmentation_from_bytes` in use.
+    pub fragmentation: f64,
+    pub fragmentation_from_bytes: u64,
+    /// The server stands still while it forks.
+    pub fork_seconds: f64,
+    pub evictions_per_second: Steps,
+    /// Full copies given out within ten minutes from which a replica is called caught in a loop.
+    pub full_syncs: usize,
+    /// Slots in motion for longer belong to a reshard that was interrupted.
+    pub reshard_seconds: u64,
+    /// A client's round trip.
+    pub round_trip_seconds: Steps,
+}
+
+impl Default for RedisLimits {
+    fn default() -> Self {
+        Self {
+            link_silent_seconds: steps(11.0, 60.0),
+            lag_backlog_percent: steps(50.0, 100.0),
+            unlimited_memory_bytes: 0,
+            fragmentation: 1.5,
+            fragmentation_from_bytes: 256 << 20,
+            fork_seconds: 1.0,
+            evictions_per_second: steps(1.0, 10_000.0),
+            full_syncs: 3,
+            reshard_seconds: 600,
+            round_trip_seconds: steps(0.2, 1.0),
         }
     }
 }
