@@ -4,6 +4,7 @@ pub mod docker;
 pub mod group;
 pub mod libvirt;
 pub mod mysql;
+pub mod redis;
 pub mod sshd;
 pub mod terminal;
 pub mod watch;

@@ -72,7 +72,8 @@ impl Server {
         let dir = temp.path().join("data");
         std::fs::create_dir(&dir).unwrap();
         let file = temp.path().join("redis.conf");
-        std::fs::write(&file, format!("bind {host}\nport {port}\nprotected-mode no\ndir {}\nlogfile {}/log\n{conf}", dir.display(), temp.path().display())).unwrap();
+        std::fs::write(&file, format!("bind {host}\nport {port}\nprotected-mode no\ndir {}\nlogfile {}/log\n{conf}", dir.display(), temp.path().display()))
+            .unwrap();
         let mut arguments = vec![file.display().to_string()];
         arguments.extend(flags.iter().map(|f| (*f).to_owned()));
         let mut server = Self { child: None, arguments, dir, host: host.to_owned(), port, password: password.to_owned(), _temp: temp };
@@ -161,7 +162,12 @@ pub fn in_step(replicas: &[Server]) {
 
 /// Six nodes on six addresses, three of them masters.
 pub fn cluster() -> Vec<Server> {
-    let nodes: Vec<Server> = hosts(6)
+    cluster_on(&hosts(6))
+}
+
+/// A node on each of these addresses, which may be the same.
+pub fn cluster_on(hosts: &[String]) -> Vec<Server> {
+    let nodes: Vec<Server> = hosts
         .iter()
         .map(|host| Server::start(host, PASSWORD, &["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-announce-ip", host]))
         .collect();

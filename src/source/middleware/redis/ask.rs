@@ -6,7 +6,7 @@ use super::acl::{self, KEY_PREFIX};
 use super::info::Info;
 use super::link::{Link, Refusal};
 use super::nodes::{ClusterView, key_within};
-use super::seen::{Data, Read, Sentinel, Trend};
+use super::seen::{Data, Read, Sentinel, Trend, Writes};
 use super::sentinel::{self, Quorum, Tilt};
 use crate::base::clock::{Moment, Stopwatch};
 use crate::model::fact::Denied;
@@ -56,17 +56,23 @@ impl Talk<'_> {
             let nodes = self.text(&["CLUSTER", "NODES"]).await?;
             cluster = state.zip(nodes).map(|(state, nodes)| ClusterView::parse(&state, &nodes));
         }
-        let read = match (&cluster, ping) {
-            (_, Err(refusal)) if refusal.code != "NOPERM" => Read::Refused(refusal.text),
-            (Some(view), _) => match view.myself().filter(|me| me.is_master()).and_then(|me| key_within(KEY_PREFIX, &me.slots)) {
-                Some(key) => self.read(&key).await?,
-                None => Read::NotTried,
-            },
-            (None, _) if info.as_ref().is_some_and(|i| i.mode == "cluster") => Read::NotTried,
-            (None, _) => self.read(&format!("{KEY_PREFIX}0")).await?,
+        let key = match &cluster {
+            Some(view) => view.myself().filter(|me| me.is_master()).and_then(|me| key_within(KEY_PREFIX, &me.slots)),
+            None if info.as_ref().is_some_and(|i| i.mode == "cluster") => None,
+            None => Some(format!("{KEY_PREFIX}0")),
         };
-        let trend = Trend::of(now, info.as_ref(), cluster.as_ref(), before);
-        Ok(Data { info, cluster, link_word, round_trip, read, door: self.link.door, denied: self.denied, trend })
+        let ours = ping.as_ref().err().map(|refusal| refusal.code.clone());
+        let (mut writes, mut read) = (Writes::default(), Read::default());
+        match ping {
+            Err(refusal) if refusal.code == "MISCONF" => writes = Writes::Refused(refusal.text),
+            Err(refusal) if refusal.code != "NOPERM" => read = Read::Refused(refusal.text),
+            _ => {}
+        }
+        if let (Read::NotTried, Some(key)) = (&read, key) {
+            read = self.read(&key).await?;
+        }
+        let trend = Trend::of(now, info.as_ref(), cluster.as_ref(), ours.as_deref(), before);
+        Ok(Data { info, cluster, link_word, round_trip, writes, read, door: self.link.door, denied: self.denied, trend })
     }
 
     async fn read(&mut self, key: &str) -> Result<Read, Trouble> {

@@ -25,6 +25,7 @@ pub struct Data {
     pub link_word: String,
     /// A client's round trip: `PING`, there and back.
     pub round_trip: Duration,
+    pub writes: Writes,
     pub read: Read,
     pub door: Door,
     pub denied: Vec<Denied>,
@@ -47,6 +48,15 @@ pub enum Read {
     /// A cluster's replica or a master without slots serves none; or the account may not.
     #[default]
     NotTried,
+}
+
+/// A master that cannot save refuses not only writes but also `PING`, with `MISCONF`: so that can be known without writing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Writes {
+    #[default]
+    NotKnownRefused,
+    /// In the server's words.
+    Refused(String),
 }
 
 /// How the server took our password.
@@ -80,7 +90,8 @@ pub const RESYNC_WINDOW: Duration = Duration::from_mins(10);
 
 impl Trend {
     /// From the answer before, of the same run of the server; a restarted one begins anew, but its open slots are as old as they are.
-    pub fn of(now: Moment, info: Option<&Info>, cluster: Option<&ClusterView>, before: Option<(&Data, Moment)>) -> Self {
+    /// `ours` is the code with which our own `PING` of this poll was refused: it is in the server's count too.
+    pub fn of(now: Moment, info: Option<&Info>, cluster: Option<&ClusterView>, ours: Option<&str>, before: Option<(&Data, Moment)>) -> Self {
         let mut trend = Self::default();
         let old = before.map(|(data, at)| (&data.trend, data.info.as_ref(), now.since(at).as_secs_f64()));
         if let Some(me) = cluster.and_then(ClusterView::myself) {
@@ -97,7 +108,7 @@ impl Trend {
         trend.refused = info
             .errors
             .iter()
-            .filter_map(|(code, count)| Some((code.clone(), count.saturating_sub(was.errors_of(code)))).filter(|(_, n)| *n > 0))
+            .filter_map(|(code, count)| Some((code.clone(), count.saturating_sub(was.errors_of(code) + u64::from(ours == Some(code))))).filter(|(_, n)| *n > 0))
             .collect();
         trend.full_syncs = past.full_syncs.iter().copied().filter(|at| now.since(*at) < RESYNC_WINDOW).collect();
         if info.full_syncs > was.full_syncs {
@@ -133,11 +144,13 @@ mod tests {
         let old = Data { info: info("run_id:a\nevicted_keys:10\nerrorstat_MISCONF:count=1\nsync_full:1"), ..Data::default() };
         let now = then.plus(Duration::from_secs(5));
         let fresh = info("run_id:a\nevicted_keys:60\nerrorstat_MISCONF:count=4\nsync_full:2");
-        let trend = Trend::of(now, fresh.as_ref(), None, Some((&old, then)));
+        let trend = Trend::of(now, fresh.as_ref(), None, None, Some((&old, then)));
         assert_eq!((trend.evicted_per_second, trend.refused.as_slice()), (Some(10.0), &[("MISCONF".to_owned(), 3)][..]));
         assert_eq!(trend.full_syncs, vec![now]);
+        let trend = Trend::of(now, fresh.as_ref(), None, Some("MISCONF"), Some((&old, then)));
+        assert_eq!(trend.refused, vec![("MISCONF".to_owned(), 2)], "one of them was ours");
         let other = info("run_id:b\nevicted_keys:1");
-        assert_eq!(Trend::of(now, other.as_ref(), None, Some((&old, then))), Trend::default());
+        assert_eq!(Trend::of(now, other.as_ref(), None, None, Some((&old, then))), Trend::default());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! One server's own word, and what a client meets there.
 
 use super::super::info::{Info, Persistence, Role};
-use super::super::seen::{Data, Door, Read, Seen};
+use super::super::seen::{Data, Door, Read, Seen, Writes};
 use super::super::sentinel::Tilt;
 use super::cast::{Actor, Instead, Part};
 use crate::base::text::{bytes, clean};
@@ -79,6 +79,9 @@ fn data_member(member: &mut Member, data: &Data, limits: &MiddlewareLimits) {
     member.metric("round_trip_seconds", Unit::Seconds, Some(data.round_trip.as_secs_f64()));
     if let Read::Refused(error) = &data.read {
         member.reasons.push(Reason::crit("redis.read_refused").with("error", clean(error).as_ref()));
+    }
+    if let Writes::Refused(error) = &data.writes {
+        member.reasons.push(Reason::crit("redis.writes_refused").with("error", clean(error).as_ref()));
     }
     if data.door == Door::Open {
         member.reasons.push(Reason::warn("redis.open"));
