@@ -261,7 +261,7 @@ fn cluster_announce() {
 
 fn cluster_one_host() {
     let host = hosts(1)[0].clone();
-    let nodes = cluster_on(&vec![host.clone(); 6]);
+    let nodes = cluster_on(&std::iter::repeat_n(host.clone(), 6).collect::<Vec<_>>());
     let watched = Watched::start(spec(&addresses(&nodes)));
     let group = watched.wait("three pairs on one host", SOON, |g| reasons(g).filter(|r| r.code == "redis.cluster.same_host").count() == 3);
     assert!(names(&group, "redis.cluster.same_host", "host").contains(&host) && worst(&group) == Verdict::Warn, "{}", show(&group));

@@ -38,7 +38,7 @@ pub struct Refusal {
 impl Refusal {
     fn of(error: &RedisError) -> Self {
         let code = error.code().unwrap_or("ERR").to_owned();
-        let detail = error.detail().map(ToOwned::to_owned).unwrap_or_else(|| error.to_string());
+        let detail = error.detail().map_or_else(|| error.to_string(), ToOwned::to_owned);
         Self { text: clean(&format!("{code} {detail}")).into_owned(), code }
     }
 }

@@ -114,8 +114,8 @@ impl ClusterView {
 
 impl Node {
     /// `id ip:port@bus[,hostname] flags master ping pong epoch link slots...`; Redis 3 has no `@bus`.
-    pub fn parse(line: &str) -> Option<Self> {
-        let mut words = line.split_whitespace();
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split_whitespace();
         let id = words.next()?.to_owned();
         let address = words.next()?.split([',', '@']).next()?.to_owned();
         let flags: Vec<&str> = words.next()?.split(',').collect();

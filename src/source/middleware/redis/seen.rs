@@ -134,23 +134,23 @@ impl Trend {
 mod tests {
     use super::*;
 
-    fn info(text: &str) -> Option<Info> {
-        Some(Info::parse(text))
+    fn info(text: &str) -> Info {
+        Info::parse(text)
     }
 
     #[test]
     fn counters_become_rates_and_a_restart_begins_anew() {
         let then = Moment::from_seconds(100);
-        let old = Data { info: info("run_id:a\nevicted_keys:10\nerrorstat_MISCONF:count=1\nsync_full:1"), ..Data::default() };
+        let old = Data { info: Some(info("run_id:a\nevicted_keys:10\nerrorstat_MISCONF:count=1\nsync_full:1")), ..Data::default() };
         let now = then.plus(Duration::from_secs(5));
         let fresh = info("run_id:a\nevicted_keys:60\nerrorstat_MISCONF:count=4\nsync_full:2");
-        let trend = Trend::of(now, fresh.as_ref(), None, None, Some((&old, then)));
+        let trend = Trend::of(now, Some(&fresh), None, None, Some((&old, then)));
         assert_eq!((trend.evicted_per_second, trend.refused.as_slice()), (Some(10.0), &[("MISCONF".to_owned(), 3)][..]));
         assert_eq!(trend.full_syncs, vec![now]);
-        let trend = Trend::of(now, fresh.as_ref(), None, Some("MISCONF"), Some((&old, then)));
+        let trend = Trend::of(now, Some(&fresh), None, Some("MISCONF"), Some((&old, then)));
         assert_eq!(trend.refused, vec![("MISCONF".to_owned(), 2)], "one of them was ours");
         let other = info("run_id:b\nevicted_keys:1");
-        assert_eq!(Trend::of(now, other.as_ref(), None, None, Some((&old, then))), Trend::default());
+        assert_eq!(Trend::of(now, Some(&other), None, None, Some((&old, then))), Trend::default());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Who is who: which answers belong to one server, which addresses are only other names of it, and which are wrong.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use super::super::info::Info;
 use super::super::nodes::{ClusterView, Health, Node, Seat};
@@ -108,8 +109,9 @@ fn announced_by(seen: &Seen, out: &mut BTreeSet<String>) {
         },
         Seen::Sentinel(sentinel) => {
             let SentinelView { master, replicas, .. } = &sentinel.view;
-            master.iter().for_each(|m| add(&m.address));
-            replicas.iter().for_each(|r| add(&r.address));
+            for address in master.iter().map(|m| &m.address).chain(replicas.iter().map(|r| &r.address)) {
+                add(address);
+            }
         }
     }
 }
@@ -209,7 +211,7 @@ pub fn who<S: AsRef<str>>(names: &[S]) -> String {
     const FEW: usize = 6;
     let mut text = names.iter().take(FEW).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
     if names.len() > FEW {
-        text.push_str(&format!(" +{}", names.len() - FEW));
+        let _ = write!(text, " +{}", names.len() - FEW);
     }
     text
 }

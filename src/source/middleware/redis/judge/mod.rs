@@ -6,6 +6,8 @@ pub mod opinion;
 pub mod replication;
 pub mod sentinels;
 pub mod server;
+#[cfg(test)]
+mod tests;
 
 use crate::base::clock::Moment;
 use crate::model::group::Group;

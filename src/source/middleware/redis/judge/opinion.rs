@@ -49,7 +49,9 @@ fn watchers<'a>(scene: &Scene<'_, 'a>, of: &Actor<'_>) -> Opinions<'a> {
                     sentinel.view.master.as_ref().filter(|m| is_it(&m.address)).map(|m| m.flags).or_else(|| peer(&sentinel.view.replicas))
                 }
             };
-            flags.into_iter().for_each(|flags| said.add(observer.address(), flags));
+            if let Some(flags) = flags {
+                said.add(observer.address(), flags);
+            }
         }
     }
     said
