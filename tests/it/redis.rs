@@ -80,7 +80,7 @@ fn frozen_master() {
     assert_eq!(number(member(&group, &replica), "lag_bytes"), Some(0.0));
 
     servers[0].freeze();
-    let group = watched.wait_for("redis.mute", Verdict::Unknown, SOON);
+    let group = watched.wait_for("middleware.member.mute", Verdict::Unknown, SOON);
     assert_eq!(number(member(&group, &master), "memory_used_bytes"), None, "no number of a frozen server is shown as live");
     assert!(worst(&group) >= Verdict::Unknown);
     // First the replicas still think they hear it; then both observers agree.
@@ -148,7 +148,7 @@ fn sentinel_failover() {
     let old = servers[0].address();
     servers[0].kill();
     let group = watched.wait_for("redis.peers.gone", Verdict::Crit, FAILOVER);
-    assert!(has(&member(&group, &old).reasons, "redis.unreachable", Verdict::Unknown), "{}", show(&group));
+    assert!(member(&group, &old).reasons.iter().any(|r| r.code == "middleware.member.unreachable"), "{}", show(&group));
     watched.wait("a new master", FAILOVER, |g| {
         g.members.iter().any(|m| &*m.role == "master" && *m.address != *old && m.reasons.is_empty())
             && !reasons(g).any(|r| r.code.starts_with("redis.sentinel"))
@@ -236,7 +236,7 @@ fn cluster_frozen() {
         [0, 1].iter().all(|n| has(&member(g, &nodes[*n].address()).reasons, "redis.peers.gone", Verdict::Crit))
             && g.reasons.iter().any(|r| r.code == "redis.cluster.fail" && r.verdict == Verdict::Crit)
     });
-    assert!(has(&member(&group, &nodes[0].address()).reasons, "redis.mute", Verdict::Unknown), "{}", show(&group));
+    assert!(has(&member(&group, &nodes[0].address()).reasons, "middleware.member.mute", Verdict::Unknown), "{}", show(&group));
     assert!(names(&group, "redis.cluster.fail", "who").contains(&nodes[2].address()));
     assert!(has(&member(&group, &nodes[2].address()).reasons, "redis.read_refused", Verdict::Crit), "a client's read: {}", show(&group));
     nodes[0].thaw();
@@ -343,7 +343,7 @@ fn wrong_password() {
     let mut entry = spec(&addresses(&servers));
     entry.every = Some(Duration::from_millis(300));
     let watched = Watched::start(entry);
-    watched.wait_for("redis.login_refused", Verdict::Unknown, SOON);
+    watched.wait_for("middleware.member.refused", Verdict::Unknown, SOON);
     let seen = watched.pictures();
     let group = watched.wait("ten more pictures", SOON, |_| watched.pictures() > seen + 10);
     assert!(has(&group.reasons, "redis.few_witnesses", Verdict::Unknown), "{}", show(&group));
@@ -403,13 +403,14 @@ fn tls() {
     let known = Tls::Verified { ca: Some(made.cert.pem().into_bytes()), server_name: None };
     start(known.clone(), &address).wait("well, verified", SOON, |g| worst(g) == Verdict::Ok && g.members[0].answered_at.is_some());
     let group = start(Tls::Unverified, &address).wait("well, unverified", SOON, |g| worst(g) == Verdict::Ok && g.members[0].answered_at.is_some());
-    assert!(has(&group.members[0].reasons, "redis.tls.unverified", Verdict::Ok), "its row says so");
-    let group = start(Tls::Verified { ca: None, server_name: None }, &address).wait_for("redis.tls", Verdict::Unknown, SOON);
-    assert!(names(&group, "redis.tls", "remedy").contains("tls.ca"), "{}", show(&group));
+    assert!(has(&group.members[0].reasons, "middleware.tls.unverified", Verdict::Ok), "its row says so");
+    let group = start(Tls::Verified { ca: None, server_name: None }, &address).wait_for("middleware.member.tls", Verdict::Unknown, SOON);
+    assert!(names(&group, "middleware.member.tls", "remedy").contains("tls.ca"), "{}", show(&group));
     let wrong = Tls::Verified { ca: Some(made.cert.pem().into_bytes()), server_name: Some("other.example".to_owned()) };
-    let group = start(wrong, &address).wait_for("redis.tls", Verdict::Unknown, SOON);
-    assert!(names(&group, "redis.tls", "error").contains("other.example"), "{}", show(&group));
+    let group = start(wrong, &address).wait_for("middleware.member.tls", Verdict::Unknown, SOON);
+    assert!(names(&group, "middleware.member.tls", "text").contains("other.example"), "{}", show(&group));
     // Each without the other.
-    start(known, &server.address()).wait("no TLS there", SOON, |g| reasons(g).any(|r| matches!(r.code, "redis.tls" | "redis.mute")));
-    start(Tls::Off, &address).wait("TLS there", SOON, |g| worst(g) == Verdict::Unknown);
+    start(known, &server.address()).wait("no TLS there", SOON, |g| reasons(g).any(|r| matches!(r.code, "middleware.member.tls" | "middleware.member.mute")));
+    let group = start(Tls::Off, &address).wait_for("middleware.member.unreachable", Verdict::Crit, SOON);
+    assert!(names(&group, "middleware.member.unreachable", "text").contains("TLS"), "{}", show(&group));
 }

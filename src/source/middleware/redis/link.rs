@@ -131,7 +131,7 @@ fn refused(to: Target<'_>, account: &Account, error: &RedisError) -> Result<Door
 
 fn broke(address: &str, error: &RedisError) -> Trouble {
     if error.is_connection_dropped() || error.is_io_error() {
-        Trouble::new(TroubleKind::Unreachable, format!("{address} closed the connection: {error}"), "If it listens for TLS only, give the entry tls.")
+        Trouble::unreachable(format!("{address} closed the connection ({error}). A server that listens for TLS only does that to an entry without tls."))
     } else {
         Trouble::broken(format!("{address}: {}", clean(&error.to_string())))
     }

@@ -13,6 +13,7 @@ use crate::base::clock::Moment;
 use crate::model::group::Group;
 use crate::model::limits::MiddlewareLimits;
 use crate::model::reason::Reason;
+use crate::model::verdict::Verdict;
 use crate::source::middleware::Spec;
 use crate::source::middleware::member::View;
 
@@ -58,7 +59,14 @@ pub fn picture(spec: &Spec, sentinels: &[String], views: &[View<Seen>], now: Mom
     let mut group = Group::new(spec.kind.clone(), spec.name.clone());
     group.members = actors.iter().map(|actor| server::member(actor, spec)).collect();
     for (actor, member) in actors.iter().zip(&mut group.members) {
-        member.reasons.extend(opinion::reasons(&scene, actor));
+        let others = opinion::reasons(&scene, actor);
+        // Nobody listens there, and nobody says that it is only we who do not get through.
+        if !others.iter().any(|r| r.code == "redis.peers.up") {
+            for reason in member.reasons.iter_mut().filter(|r| r.code == "middleware.member.unreachable") {
+                reason.verdict = Verdict::Crit;
+            }
+        }
+        member.reasons.extend(others);
     }
     replication::judge(&scene, &mut group);
     if scene.is_cluster() {

@@ -27,14 +27,14 @@ pub fn member(actor: &Actor<'_>, spec: &Spec) -> Member {
         State::Unasked => member.reasons.push(Reason::unknown("redis.unasked")),
         State::Silent { trouble, .. } => {
             let code = match trouble.kind {
-                TroubleKind::Unreachable => "redis.unreachable",
-                TroubleKind::Mute => "redis.mute",
-                TroubleKind::Refused => "redis.login_refused",
-                TroubleKind::Busy => "redis.busy",
-                TroubleKind::Tls => "redis.tls",
-                TroubleKind::Broken => "redis.broken",
+                TroubleKind::Unreachable => "middleware.member.unreachable",
+                TroubleKind::Mute => "middleware.member.mute",
+                TroubleKind::Refused => "middleware.member.refused",
+                TroubleKind::Busy => "middleware.member.busy",
+                TroubleKind::Tls => "middleware.member.tls",
+                TroubleKind::Broken => "middleware.member.broken",
             };
-            member.reasons.push(Reason::unknown(code).with("error", clean(&trouble.text).as_ref()).with("remedy", trouble.remedy.as_str()));
+            member.reasons.push(Reason::unknown(code).with("text", clean(&trouble.text).as_ref()).with("remedy", trouble.remedy.as_str()));
         }
         State::Answering => match &actor.view.seen {
             Some(Seen::Data(data)) => data_member(&mut member, data, &spec.limits),
@@ -50,7 +50,7 @@ pub fn member(actor: &Actor<'_>, spec: &Spec) -> Member {
         },
     }
     if spec.tls == Tls::Unverified {
-        member.reasons.push(Reason::note("redis.tls.unverified"));
+        member.reasons.push(Reason::note("middleware.tls.unverified"));
     }
     for (address, instead) in &actor.wrong {
         member.reasons.push(match instead {

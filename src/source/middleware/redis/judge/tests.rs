@@ -63,6 +63,8 @@ fn one_members_word_makes_no_group_ok() {
     let alone = judge(&[master("a:1", "slave0:ip=b,port=1,state=online,offset=0,lag=0"), silent("b:1", TroubleKind::Mute)]);
     assert!(codes(&alone).contains(&"redis.few_witnesses"), "{alone:?}");
     assert_eq!(worst(&alone), Verdict::Unknown);
+    let gone = judge(&[silent("a:1", TroubleKind::Unreachable)]);
+    assert_eq!(worst(&gone), Verdict::Crit, "nobody listens, and nobody contradicts: {gone:?}");
     // A server that is meant to stand alone is its only witness, beside the client's read.
     assert_eq!(worst(&judge(&[master("a:1", "")])), Verdict::Ok);
 }
