@@ -207,7 +207,7 @@ impl Api {
     pub fn news_every(&self) -> Duration {
         match &self.reader {
             Reader::Files(_) => Duration::from_secs(3),
-            Reader::Fetch { .. } => Duration::from_secs(60),
+            Reader::Fetch { .. } => Duration::from_mins(1),
         }
     }
 

@@ -8,7 +8,7 @@ use crate::model::limits::{Days, Limits};
 use crate::model::reason::Reason;
 use crate::model::verdict::{Judgement, Verdict};
 
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_hours(24);
 
 pub fn cluster(row: &Cluster, now: Moment, limits: &Limits) -> Judgement {
     let limits = &limits.cluster;

@@ -9,7 +9,7 @@ use crate::model::reason::{Arg, Reason};
 use crate::model::verdict::Judgement;
 
 /// A node that has just joined is given this long to become ready.
-const JOINING: Duration = Duration::from_secs(120);
+const JOINING: Duration = Duration::from_mins(2);
 
 pub fn node(row: &Node, now: Moment, limits: &Limits) -> Judgement {
     let mut j = Judgement::default();

@@ -10,9 +10,9 @@ use crate::model::reason::{Arg, Reason};
 use crate::model::verdict::Judgement;
 
 /// An eviction longer ago is history: the pod is only left to be read.
-const EVICTED: Duration = Duration::from_secs(3600);
+const EVICTED: Duration = Duration::from_hours(1);
 /// A container that ended so lately and has been started again is restarting.
-const RESTARTED: Duration = Duration::from_secs(600);
+const RESTARTED: Duration = Duration::from_mins(10);
 
 pub fn pod(row: &Pod, now: Moment, limits: &Limits) -> Judgement {
     let limits = &limits.pod;

@@ -20,7 +20,7 @@ pub(super) const EVERY: Duration = Duration::from_secs(5);
 /// Less than the interval, so that silence shows within two.
 const LIMIT: Duration = Duration::from_secs(4);
 /// The masters one by one, and the certificates.
-const MASTERS: Duration = Duration::from_secs(60);
+const MASTERS: Duration = Duration::from_mins(1);
 
 #[derive(Deserialize)]
 struct Version {

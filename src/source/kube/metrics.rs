@@ -16,7 +16,7 @@ const LIMIT: Duration = Duration::from_secs(15);
 /// metrics-server itself looks every 15 to 60 s.
 const EVERY: Duration = Duration::from_secs(30);
 /// How often a cluster without it is asked whether it has it now.
-const ABSENT: Duration = Duration::from_secs(300);
+const ABSENT: Duration = Duration::from_mins(5);
 
 #[derive(Deserialize)]
 struct List {

@@ -80,7 +80,7 @@ impl KubeSource {
             };
             // A plugin's token may have been revoked early: it is asked for another one, once.
             let now = cx.clock.now();
-            if error.state == SourceState::AuthLost && self.has_plugin(now).await && renewed.is_none_or(|at| now.since(at) > Duration::from_secs(300)) {
+            if error.state == SourceState::AuthLost && self.has_plugin(now).await && renewed.is_none_or(|at| now.since(at) > Duration::from_mins(5)) {
                 renewed = Some(now);
                 self.api.forget();
                 continue;

@@ -26,6 +26,9 @@ impl Listing {
     }
 }
 
+/// The resources refused, by pane and namespace.
+type Refusals = BTreeMap<(Kind, Option<Name>), Vec<String>>;
+
 #[derive(Clone)]
 pub(super) struct Session {
     pub(super) api: Arc<Api>,
@@ -37,7 +40,7 @@ pub(super) struct Session {
     pub(super) row: Arc<Mutex<Cluster>>,
     /// The first whole picture, by path.
     pub(super) whole: Arc<Listing>,
-    denied: Arc<Mutex<BTreeMap<(Kind, Option<Name>), Vec<String>>>>,
+    denied: Arc<Mutex<Refusals>>,
 }
 
 impl Session {

@@ -17,7 +17,7 @@ use crate::link::kube::Failure;
 use crate::model::fact::Fact;
 
 /// A large list takes an old server seconds before its first byte.
-const HEAD: Duration = Duration::from_secs(60);
+const HEAD: Duration = Duration::from_mins(1);
 /// No byte of a list for so long, and it is given up.
 const STALL: Duration = Duration::from_secs(30);
 /// What a watch is asked to last; the server ends it, and it is opened again where it stopped.
