@@ -17,6 +17,7 @@
 pub mod action;
 pub mod base;
 pub mod cli;
+pub mod cockpit;
 pub mod config;
 pub mod engine;
 pub mod headless;

@@ -6,7 +6,9 @@ pub mod config;
 pub mod init;
 pub mod live;
 pub mod load;
+pub mod log;
 pub mod man;
+pub mod run;
 pub mod status;
 
 use std::io::{self, Write};

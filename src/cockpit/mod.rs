@@ -27,6 +27,7 @@ use crate::model::source::Subject;
 use crate::store::Store;
 
 use seat::Seat;
+pub(crate) use seat::locale;
 use signals::{Caught, Signals};
 
 /// Data may hold a key up for this long at most.
@@ -152,7 +153,7 @@ impl Cockpit {
     fn wake(&mut self) {
         debug_panic();
         self.tick();
-        self.dirty |= self.seat.time_passed(&self.store, self.clock.now());
+        self.dirty |= self.seat.time_passed(&self.store);
     }
 
     fn wake_in(&self) -> Duration {
@@ -199,7 +200,9 @@ impl Cockpit {
         };
         let notice = match written.await {
             Ok(()) => Notice { good: true, text: format!("{} lines saved to {file}", text.lines().count()) },
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Notice { good: false, text: format!("{file} exists and was left alone; save under another name") },
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                Notice { good: false, text: format!("{file} exists and was left alone; save under another name") }
+            }
             Err(e) => Notice { good: false, text: format!("cannot save to {file}: {e}; give a path in a folder you may write to") },
         };
         self.seat.notice(notice);
@@ -214,7 +217,9 @@ impl Cockpit {
         let taken = self.seat.take_back();
         match (result, taken) {
             (Err(text), _) => self.seat.notice(Notice { good: false, text }),
-            (Ok(()), Err(e)) => self.seat.notice(Notice { good: false, text: format!("the terminal did not come back whole: {e}; press ctrl-l to draw it again") }),
+            (Ok(()), Err(e)) => {
+                self.seat.notice(Notice { good: false, text: format!("the terminal did not come back whole: {e}; press ctrl-l to draw it again") })
+            }
             (Ok(()), Ok(())) => {}
         }
     }

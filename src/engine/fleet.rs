@@ -1,6 +1,5 @@
 //! From the configuration to running sources. A new kind of source is started here, in one line.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Engine;
@@ -9,7 +8,7 @@ use crate::action::host_inspect::HostInspect;
 use crate::action::kube_inspect::KubeInspect;
 use crate::config::spec::{Config, HostSpec, Reach};
 use crate::model::id::Name;
-use crate::model::source::SourceStatus;
+use crate::model::source::{SourceStatus, Subject};
 use crate::source::host::HostSource;
 use crate::source::kube::KubeSource;
 
@@ -18,17 +17,21 @@ pub fn launch(engine: &mut Engine, config: &Config) -> Vec<SourceStatus> {
     let links = Links::new(engine, config);
     let mut rows: Vec<SourceStatus> = config.broken.iter().map(|b| engine.stillborn(b.subject.clone(), b.why.message.clone(), b.why.help.clone())).collect();
     rows.extend(config.hosts.iter().filter_map(|spec| host(engine, &links, spec)));
-    let mut apis = BTreeMap::new();
     for spec in &config.clusters {
         let api = links.cluster(engine, spec);
-        apis.insert(spec.name.clone(), api.clone());
         engine.add_cluster(spec.name.clone(), api.clone());
         rows.push(engine.start(Box::new(KubeSource::new(api, spec.namespaces.clone()))));
     }
-    let clock = engine.ground().clock.clone();
-    engine.add_inspector(Arc::new(KubeInspect::new(Arc::new(move |name: &str| apis.get(name).cloned()), clock)));
+    for entry in &config.middleware {
+        rows.push(match super::group::source(&links, entry, &config.limits.middleware) {
+            Ok(source) => engine.start(source),
+            Err(e) => engine.stillborn(Subject::Middleware { kind: entry.kind.clone(), name: entry.name.clone() }, e.text, e.remedy),
+        });
+    }
+    let apis = engine.clusters();
+    engine.add_inspector(Arc::new(KubeInspect::new(Arc::new(move |name: &str| apis.get(name).cloned()), engine.ground().clock.clone())));
     let shells = links.clone();
-    engine.add_inspector(Arc::new(HostInspect::new(Arc::new(move |name: &Name| shells.host(name).map(super::links::HostLink::strongest)))));
+    engine.add_inspector(Arc::new(HostInspect::new(Arc::new(move |name: &Name| shells.host(name).map(|link| link.shell.strongest())))));
     rows
 }
 
@@ -38,8 +41,8 @@ fn host(engine: &mut Engine, links: &Links, spec: &HostSpec) -> Option<SourceSta
         Reach::Local => Name::from("local"),
         Reach::Ssh(ssh) => Name::from(ssh.address.as_str()),
     };
-    let mut source = HostSource::new(spec.name.clone(), address, spec.groups.clone(), spec.every, link.shell.clone());
-    if let Some(privileged) = &link.privileged {
+    let mut source = HostSource::new(spec.name.clone(), address, spec.groups.clone(), spec.every, link.sampler.plain.clone());
+    if let Some(privileged) = &link.sampler.privileged {
         source = source.privileged(privileged.clone());
     }
     Some(engine.start(Box::new(source)))

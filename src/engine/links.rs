@@ -7,9 +7,12 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::Engine;
-use crate::config::spec::{ClusterSpec, Config, HostSpec, KubeconfigRef, Reach};
-use crate::link::kube::{Api, Reader};
+use crate::config::spec::{ClusterSpec, Config, Escalation, HostSpec, KubeconfigRef, Reach};
+use crate::link::kube::{Api, Dialer, Reader};
+use crate::link::secret::Secrets;
 use crate::link::shell::{ExitStatus, LocalShell, Shell, quote};
+use crate::link::ssh::SshPool;
+use crate::link::sudo::SudoShell;
 use crate::model::id::Name;
 use crate::model::source::SourceState;
 use crate::port::SourceError;
@@ -17,27 +20,50 @@ use crate::port::SourceError;
 /// How one host is reached: as the account logs in, and with root's rights where the configuration grants them.
 #[derive(Clone, Debug)]
 pub(super) struct HostLink {
-    pub shell: Arc<dyn Shell>,
+    /// The command that stays: the sampler's.
+    pub sampler: Rights,
+    /// Commands on demand.
+    pub shell: Rights,
+}
+
+/// One kind of shell with the account's own rights, and with root's where there are any.
+#[derive(Clone, Debug)]
+pub(super) struct Rights {
+    pub plain: Arc<dyn Shell>,
     pub privileged: Option<Arc<dyn Shell>>,
 }
 
-impl HostLink {
+impl Rights {
+    fn new(plain: Arc<dyn Shell>, spec: &HostSpec, secrets: &Secrets) -> Self {
+        let privileged = match &spec.escalation {
+            Escalation::None => None,
+            Escalation::Sudo { password } => {
+                let sudo: Arc<dyn Shell> = Arc::new(SudoShell::new(plain.clone(), &spec.name, password.clone(), secrets.clone()));
+                Some(sudo)
+            }
+        };
+        Self { plain, privileged }
+    }
+
     /// The one that may see most.
     pub(super) fn strongest(&self) -> Arc<dyn Shell> {
-        self.privileged.clone().unwrap_or_else(|| self.shell.clone())
+        self.privileged.clone().unwrap_or_else(|| self.plain.clone())
     }
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Links {
     hosts: Arc<HashMap<Name, HostLink>>,
+    pub secrets: Secrets,
+    pub ssh: SshPool,
 }
 
 impl Links {
     pub(super) fn new(engine: &Engine, config: &Config) -> Self {
-        let _ = engine;
-        let hosts = config.hosts.iter().filter_map(|h| Some((h.name.clone(), host(h)?))).collect();
-        Self { hosts: Arc::new(hosts) }
+        let secrets = Secrets::new(engine.asker(), engine.ground().redact.clone());
+        let ssh = SshPool::new(&config.hosts, secrets.clone());
+        let hosts = config.hosts.iter().map(|h| (h.name.clone(), host(h, &ssh, &secrets))).collect();
+        Self { hosts: Arc::new(hosts), secrets, ssh }
     }
 
     pub(super) fn host(&self, name: &Name) -> Option<&HostLink> {
@@ -47,7 +73,19 @@ impl Links {
     /// A cluster's API. Its kubeconfig is read, and its address dialled, only when the source runs.
     pub(super) fn cluster(&self, engine: &Engine, spec: &ClusterSpec) -> Arc<Api> {
         let reader = Reader::from_ref(&spec.kubeconfig).unwrap_or_else(|| self.remote_kubeconfig(&spec.kubeconfig));
-        Arc::new(Api::new(spec, reader, None, engine.ground().redact.clone()))
+        Arc::new(Api::new(spec, reader, spec.via.as_ref().map(|via| self.through(via)), engine.ground().redact.clone()))
+    }
+
+    /// Dials from the host of that name. This machine dials by itself.
+    fn through(&self, via: &Name) -> Dialer {
+        let (ssh, via) = (self.ssh.clone(), via.clone());
+        Arc::new(move |address: String, port: u16| {
+            let (ssh, via) = (ssh.clone(), via.clone());
+            Box::pin(async move {
+                let line = ssh.tcp(&via, &address, port).await.map_err(|e| std::io::Error::other(format!("through {via}: {}", e.text)))?;
+                Ok(Box::new(line) as Box<dyn crate::link::kube::Stream>)
+            })
+        })
     }
 
     /// A kubeconfig on another machine, fetched by `cat` when it is needed.
@@ -66,7 +104,7 @@ impl Links {
                         "add a [[host]] of that name",
                     ));
                 };
-                let shell = if with_sudo { link.strongest() } else { link.shell.clone() };
+                let shell = if with_sudo { link.shell.strongest() } else { link.shell.plain.clone() };
                 let out = shell.run(&format!("cat -- {}", quote(&path)), b"", Duration::from_secs(15)).await?;
                 if out.status == ExitStatus::Code(0) {
                     return Ok(SecretString::from(out.stdout));
@@ -82,9 +120,14 @@ impl Links {
     }
 }
 
-fn host(spec: &HostSpec) -> Option<HostLink> {
+fn host(spec: &HostSpec, ssh: &SshPool, secrets: &Secrets) -> HostLink {
     match &spec.reach {
-        Reach::Local => Some(HostLink { shell: Arc::new(LocalShell), privileged: None }),
-        Reach::Ssh(_) => None,
+        Reach::Local => {
+            let here = Rights::new(Arc::new(LocalShell), spec, secrets);
+            HostLink { sampler: here.clone(), shell: here }
+        }
+        Reach::Ssh(_) => {
+            HostLink { sampler: Rights::new(ssh.sampler(&spec.name, None), spec, secrets), shell: Rights::new(ssh.shell(&spec.name, None), spec, secrets) }
+        }
     }
 }

@@ -2,9 +2,11 @@
 
 pub mod asker;
 pub mod fleet;
+mod group;
 mod links;
 pub mod outlet;
 pub mod supervisor;
+mod tunnel;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -110,6 +112,11 @@ impl Engine {
 
     pub fn add_cluster(&mut self, name: Name, api: Arc<Api>) {
         self.clusters.insert(name, api);
+    }
+
+    /// The APIs by name, for lookups.
+    fn clusters(&self) -> HashMap<Name, Arc<Api>> {
+        self.clusters.clone()
     }
 
     /// The credential plugin of a cluster, for a person to run in the terminal.

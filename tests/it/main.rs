@@ -1,6 +1,7 @@
 //! The integration tests: one binary, real parts, a table at the end of what was shown and what was not.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::disallowed_methods, unreachable_pub, reason = "tests")]
 
+mod cockpit;
 mod components;
 mod docker;
 mod host;
@@ -19,7 +20,7 @@ fn main() -> ExitCode {
     let args = Arguments::from_args();
     let _ = rustls::crypto::ring::default_provider().install_default();
     let trials: Vec<Trial> =
-        [docker::tests(), host::tests(), kube::tests(), libvirt::tests(), ssh::tests(), mysql::tests(), redis::tests()].into_iter().flatten().collect();
+        [cockpit::tests(), docker::tests(), host::tests(), kube::tests(), libvirt::tests(), ssh::tests(), mysql::tests(), redis::tests()].into_iter().flatten().collect();
     let listing = args.list;
     let conclusion = libtest_mimic::run(&args, trials);
     if !listing {

@@ -1,0 +1,100 @@
+//! From a `[[middleware]]` entry to its source: secrets become fetches, `via` becomes a way to dial.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::FutureExt;
+
+use super::links::Links;
+use super::tunnel::ThroughHost;
+use crate::config::spec::{MiddlewareSpec, SecretRef, TlsSpec, Via};
+use crate::model::ask::AskKind;
+use crate::model::limits::MiddlewareLimits;
+use crate::model::source::SourceState;
+use crate::port::{Source, SourceError};
+use crate::source::middleware::reach::Reach;
+use crate::source::middleware::spec::{Account, Companion, Password, Spec, Tls};
+
+/// The port of a kind, for members that name none.
+fn port_of(kind: &str) -> u16 {
+    match kind {
+        "redis" => 6379,
+        "rabbitmq" => 15672,
+        "elasticsearch" => 9200,
+        "nacos" => 8848,
+        _ => 3306,
+    }
+}
+
+pub(super) fn source(links: &Links, entry: &MiddlewareSpec, limits: &MiddlewareLimits) -> Result<Box<dyn Source>, SourceError> {
+    let mut spec = Spec::new(&entry.kind, &entry.name, &[]);
+    spec.members.clone_from(&entry.members);
+    spec.account = account(links, entry, entry.user.as_deref(), entry.password.as_ref());
+    spec.tls = tls(entry.tls.as_ref())?;
+    spec.reach = reach(links, entry)?;
+    spec.every = Some(entry.every);
+    spec.limits = limits.clone();
+    if let Some(sentinel) = &entry.sentinel {
+        let settings = BTreeMap::from([("master".to_owned(), sentinel.master.clone())]);
+        let account = account(links, entry, sentinel.user.as_deref(), sentinel.password.as_ref());
+        spec.companions.push(Companion { role: "sentinel".into(), members: sentinel.members.clone(), account, settings });
+    }
+    if let Some(amqp) = &entry.amqp {
+        let settings = BTreeMap::from([("vhost".to_owned(), amqp.vhost.clone())]);
+        let account = account(links, entry, amqp.user.as_deref(), amqp.password.as_ref());
+        spec.companions.push(Companion { role: "amqp".into(), members: Vec::new(), account, settings });
+    }
+    crate::source::middleware::source(spec)
+}
+
+fn account(links: &Links, entry: &MiddlewareSpec, user: Option<&str>, password: Option<&SecretRef>) -> Account {
+    let password = password.map_or(Password::None, |reference| {
+        let (secrets, reference, about) = (links.secrets.clone(), reference.clone(), format!("{} {}", entry.kind, entry.name));
+        Password::Fetched(Arc::new(move || {
+            let (secrets, reference, about) = (secrets.clone(), reference.clone(), about.clone());
+            async move {
+                secrets
+                    .resolve(&reference, &about, AskKind::Password)
+                    .await
+                    .map_err(|e| if e.remedy.is_empty() { e.text } else { format!("{}; {}", e.text, e.remedy) })
+            }
+            .boxed()
+        }))
+    });
+    Account { user: user.unwrap_or_default().to_owned(), password }
+}
+
+fn tls(spec: Option<&TlsSpec>) -> Result<Tls, SourceError> {
+    let Some(spec) = spec else { return Ok(Tls::Off) };
+    if !spec.verify {
+        return Ok(Tls::Unverified);
+    }
+    let ca = match &spec.ca {
+        None => None,
+        Some(path) => Some(std::fs::read(path).map_err(|e| {
+            SourceError::new(
+                SourceState::Broken,
+                format!("tls ca {}: {e}", path.display()),
+                "name a readable PEM file, or leave `ca` out to use the well-known authorities",
+            )
+        })?),
+    };
+    Ok(Tls::Verified { ca, server_name: spec.server_name.clone() })
+}
+
+fn reach(links: &Links, entry: &MiddlewareSpec) -> Result<Reach, SourceError> {
+    match &entry.via {
+        None => Ok(Reach::Direct),
+        Some(Via::Host(host)) => Ok(Reach::Through(Arc::new(ThroughHost {
+            ssh: links.ssh.clone(),
+            host: host.clone(),
+            default_port: port_of(&entry.kind),
+            address_map: entry.address_map.clone(),
+        }))),
+        Some(Via::Docker { .. } | Via::KubeObject { .. } | Via::KubeSelector { .. }) => Err(SourceError::new(
+            SourceState::Broken,
+            "this release does not reach members through a container or a pod",
+            "publish the port on its host and use via = \"host:NAME\"",
+        )),
+    }
+}
