@@ -13,7 +13,7 @@ use crate::base::clock::{Moment, Stopwatch};
 use crate::config::keymap::Keymap;
 use crate::config::keys::{KeyCode, KeyPress};
 use crate::config::lang::Lang;
-use crate::config::spec::{Config, ReadOnly, Severity};
+use crate::config::spec::{Config, GlyphChoice, ReadOnly, Severity};
 use crate::config::theme::Themes;
 use crate::model::effect::{Document, Effect, RequestId};
 use crate::model::fact::Notice;
@@ -45,7 +45,10 @@ impl Seat {
         let screen = Screen::enter(mouse)?;
         let var = |name: &str| env::var(name).unwrap_or_default();
         let locale = locale();
-        let (glyphs, charset) = glyph::decide(config.ui.glyphs, &locale, &var("TERM"), term::measure_probe());
+        // A terminal that cannot show the probe is not shown it.
+        let asked = config.ui.glyphs == GlyphChoice::Auto && is_utf8(&locale);
+        let measured = if asked { term::measure_probe() } else { None };
+        let (glyphs, charset) = glyph::decide(config.ui.glyphs, &locale, &var("TERM"), measured);
         let depth = Depth::detect(&var("COLORTERM"), &var("TERM"), &var("NO_COLOR"));
         let themes = Themes::default();
         let wanted = if depth == Depth::None {
@@ -203,6 +206,10 @@ impl Seat {
 /// The locale in the order that the C library asks for it.
 pub(crate) fn locale() -> String {
     ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|v| env::var(v).ok().filter(|v| !v.is_empty())).unwrap_or_default()
+}
+
+fn is_utf8(locale: &str) -> bool {
+    locale.to_ascii_lowercase().replace('-', "").contains("utf8")
 }
 
 fn input(event: Event) -> Option<Input> {

@@ -59,7 +59,7 @@ fn no_configuration() {
     let shown: String = name.trim().chars().take(6).collect();
     t.wait(&shown);
     t.wait("READ-ONLY");
-    t.send("Q");
+    t.send("q");
     assert_eq!(t.end(), 0);
     restored(&t);
 }
@@ -83,7 +83,7 @@ fn broken_configuration() {
     configure(home.path(), "[[host]]\nname = \"good\"\nlocal = true\n\n[[host]]\nname = \"bad\"\naddress = \"127.0.0.1\"\nprot = 22\n");
     let mut t = Terminal::start(command(home.path(), &[]), 160, 45);
     t.until("both rows", |s| s.contains("good") && s.contains("bad"));
-    t.send("Q");
+    t.send("q");
     assert_eq!(t.end(), 0);
     let out = Command::new(binary()).args(["config", "check"]).env_clear().envs(environment(home.path())).output().expect("config check");
     let said = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
@@ -136,9 +136,9 @@ fn keys() {
     t.send("\x1b");
     t.wait("桥楼-1");
     t.send("?");
-    t.wait("ctrl-r");
+    t.wait("this help");
     t.send("\x1b");
-    t.wait_gone("ctrl-r");
+    t.wait_gone("this help");
     t.send(":sources\r");
     t.until("the sources", |s| s.contains("live"));
     t.send("\x1b");
@@ -181,7 +181,7 @@ fn poor_terminal() {
     let raw = String::from_utf8_lossy(&raw).into_owned();
     assert!(!raw.contains("\x1b[38;") && !raw.contains("\x1b[48;"), "colours in spite of NO_COLOR");
     assert!(!raw.contains('│') && !raw.contains('●'), "glyphs that a C locale cannot show");
-    t.send("Q");
+    t.send("q");
     assert_eq!(t.end(), 0);
 }
 
@@ -208,6 +208,6 @@ fn in_tmux() {
         let s = tmux(&["capture-pane", "-p"]);
         (s.contains("桥楼-1") && s.lines().next().is_some_and(|l| l.trim_end().chars().count() > 100)).then_some(())
     });
-    tmux(&["send-keys", "Q"]);
+    tmux(&["send-keys", "q"]);
     eventually("the shell", PATIENCE, || tmux(&["capture-pane", "-p"]).contains("back with 0").then_some(()));
 }

@@ -19,8 +19,10 @@ use libtest_mimic::{Arguments, Trial};
 fn main() -> ExitCode {
     let args = Arguments::from_args();
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let trials: Vec<Trial> =
-        [cockpit::tests(), docker::tests(), host::tests(), kube::tests(), libvirt::tests(), ssh::tests(), mysql::tests(), redis::tests()].into_iter().flatten().collect();
+    let trials: Vec<Trial> = [cockpit::tests(), docker::tests(), host::tests(), kube::tests(), libvirt::tests(), ssh::tests(), mysql::tests(), redis::tests()]
+        .into_iter()
+        .flatten()
+        .collect();
     let listing = args.list;
     let conclusion = libtest_mimic::run(&args, trials);
     if !listing {
