@@ -1,12 +1,16 @@
 //! MySQL and MariaDB, against real servers: every way in which replication breaks, and who is believed then.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use libtest_mimic::Trial;
 use quarterdeck::model::group::EdgeState;
 use quarterdeck::model::source::SourceState;
 use quarterdeck::model::verdict::Verdict::{Crit, Ok, Unknown, Warn};
 use quarterdeck::source::middleware::Spec;
+use quarterdeck::source::middleware::member::Trouble;
+use quarterdeck::source::middleware::reach::{Dial, End, Reach, Way};
 use quarterdeck::source::middleware::spec::{Account, Password, Tls};
 use secrecy::SecretString;
 
@@ -39,6 +43,8 @@ pub fn tests() -> Vec<Trial> {
         case("mysql::tls_is_checked_and_its_lack_explained", maria, tls),
         case("mysql::no_connection_left", maria, too_many),
         case("mysql::a_heartbeat_tells_the_lag", maria, heartbeat),
+        case("mysql::semi_sync_that_fell_back_and_a_read_only_source", maria, semi_sync),
+        case("mysql::members_are_reached_through_a_dialler", maria, through),
         case("mysql::nine_pair_by_gtid", mysql, nine),
     ]
 }
@@ -300,6 +306,7 @@ fn no_rights() {
     let group = watched.wait("rows", SOON, |g| g.members.iter().all(|m| m.answered_at.is_some()));
     for m in &group.members {
         assert!(m.denied.iter().any(|d| &*d.fact == "replication" && &*d.need == "GRANT SLAVE MONITOR ON *.* TO 'poor'@'%';"), "{:?}", m.denied);
+        assert!(has(&m.reasons, "mysql.no-right", Unknown) && m.role.is_empty(), "unknown is not ok, and not standalone");
         assert!(number(m, "connections").is_some_and(|n| n >= 1.0), "the rest of the row lives");
     }
     // What is said is what is needed.
@@ -401,6 +408,47 @@ fn heartbeat() {
     assert!(number(member(&group, &a.address()), "lag_heartbeat_seconds") >= Some(2.0));
     assert_eq!(number(member(&group, &b.address()), "lag_heartbeat_seconds"), Some(0.0));
     assert_eq!(number(member(&group, &a.address()), "lag_seconds"), None, "a stopped applier tells no seconds");
+}
+
+fn semi_sync() {
+    let source = maria_source(1, &["--rpl-semi-sync-master-enabled=1", "--rpl-semi-sync-master-timeout=100"]);
+    let replica = Server::maria(2, &[]);
+    follow(&replica, source.port, By::Gtid, "");
+    caught_up(&replica, "SELECT COUNT(*) FROM mall.t", "1");
+    source.sql("INSERT INTO mall.t VALUES(2,'nobody acknowledges')");
+    let watched = Watched::start(spec(&[&source, &replica]));
+    watched.wait_for("mysql.semi-sync.degraded", Warn, SOON);
+    let mut strict = spec(&[&source, &replica]);
+    strict.settings.insert("semi_sync".to_owned(), "required".to_owned());
+    Watched::start(strict).wait_for("mysql.semi-sync.degraded", Crit, SOON);
+    replica.sql("SET GLOBAL rpl_semi_sync_slave_enabled=1; STOP SLAVE IO_THREAD; START SLAVE IO_THREAD");
+    source.sql("INSERT INTO mall.t VALUES(3,'acknowledged')");
+    watched.wait_ok(SOON);
+    source.sql("SET GLOBAL read_only=ON");
+    let group = watched.wait_for("mysql.source.read-only", Crit, SOON);
+    assert!(has(&member(&group, &source.address()).reasons, "mysql.source.read-only", Crit));
+}
+
+/// Stands for a tunnel: members have names that nothing here resolves, and a socket is at the other end.
+struct Sockets(Vec<(String, std::path::PathBuf)>);
+
+impl Dial for Sockets {
+    fn dial<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<Way, Trouble>> {
+        let end = self.0.iter().find(|(name, _)| name == address).map(|(_, socket)| End::Unix(socket.clone()));
+        Box::pin(async move { end.map(|end| Way { end, guard: None }).ok_or_else(|| Trouble::unreachable("no such member")) })
+    }
+}
+
+fn through() {
+    let [source, a, _b] = maria_trio();
+    let mut spec = Spec::new("mysql", "orders", &["orders-0.orders:3306", "orders-1.orders:3306"]);
+    spec.account = account("deck", "deck-pw-1");
+    spec.every = Some(Duration::from_secs(2));
+    let sockets = [("orders-0.orders:3306", &source), ("orders-1.orders:3306", &a)].map(|(name, server)| (name.to_owned(), server.socket()));
+    spec.reach = Reach::Through(Arc::new(Sockets(sockets.to_vec())));
+    let watched = Watched::start(spec);
+    let group = watched.wait_ok(SOON);
+    assert_eq!(&*edge(&group, "orders-1.orders:3306").from, "orders-0.orders:3306", "the replica calls it 127.0.0.1; its server id tells");
 }
 
 fn nine() {

@@ -131,6 +131,13 @@ impl Server {
         format!("127.0.0.1:{}", self.port)
     }
 
+    pub fn socket(&self) -> PathBuf {
+        match &self.home {
+            Home::Maria { dir } => dir.path().join("s"),
+            Home::Root { root, dir } => root.join(dir.strip_prefix("/").unwrap_or(dir)).join("s"),
+        }
+    }
+
     fn client(&self) -> Command {
         match &self.home {
             Home::Maria { dir } => {

@@ -9,7 +9,7 @@ use super::follow;
 use super::gtid::{GtidPosition, GtidSet};
 use super::read;
 use super::record::Record;
-use super::seen::{Compared, Gtid, Guard, LogWriting, Seen, SemiSync, SemiSyncState};
+use super::seen::{Compared, Gtid, Guard, LogWriting, REPLICATION, Seen, SemiSync, SemiSyncState};
 use crate::base::clock::Stopwatch;
 use crate::model::fact::Denied;
 use crate::model::id::Name;
@@ -77,7 +77,7 @@ pub(super) async fn about_itself(link: &mut Link, q: &Question<'_, Seen>) -> Res
     let mut rights = Rights { account: &account, denied: Vec::new() };
     let dialect = link.dialect.clone();
     let replica_status = link.ask(dialect.replica_status(), q.address, q.meter).await?;
-    let replica_status = rights.rows(replica_status, "replication", dialect.grant_replica_status());
+    let replica_status = rights.rows(replica_status, REPLICATION, dialect.grant_replica_status());
     let gtid = gtid(link, q).await?;
     let values = Values::of(link.ask(VARIABLES, q.address, q.meter).await?.rows());
     let status = Values::of(link.ask(STATUS, q.address, q.meter).await?.rows());

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::line::Line;
-use super::seen::{Guard, Receiver, Seen};
+use super::seen::{Guard, REPLICATION, Receiver, Seen};
 use crate::model::reason::Reason;
 use crate::source::middleware::member::{TroubleKind, View};
 
@@ -90,7 +90,7 @@ fn shape(views: &[View<Seen>], lines: &[Line<'_>], reasons: &mut Vec<Reason>) {
         reasons.push(Reason::warn("mysql.source.not-listed").with("source", line.from()).with("replica", &line.follower.address));
     }
     let fresh: Vec<(&View<Seen>, &Seen)> = views.iter().filter_map(|v| Some((v, v.fresh()?))).collect();
-    if fresh.iter().any(|(_, s)| !s.peers.is_empty() || s.denied.iter().any(|d| &*d.fact == "replication")) {
+    if fresh.iter().any(|(_, s)| !s.peers.is_empty() || s.denied.iter().any(|d| &*d.fact == REPLICATION)) {
         return;
     }
     let heads: Vec<&View<Seen>> = fresh.iter().filter(|(_, s)| s.channels.is_empty()).map(|(v, _)| *v).collect();

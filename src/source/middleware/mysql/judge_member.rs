@@ -2,7 +2,7 @@
 
 use super::dialect::Flavor;
 use super::line::Line;
-use super::seen::{Guard, LogWriting, Receiver, Seen, SemiSyncState};
+use super::seen::{Guard, LogWriting, REPLICATION, Receiver, Seen, SemiSyncState};
 use crate::model::limits::MiddlewareLimits;
 use crate::model::reason::{Arg, Reason};
 use crate::model::verdict::Verdict;
@@ -16,6 +16,9 @@ pub(super) fn member(view: &View<Seen>, lines: &[Line<'_>], spec: &Spec) -> Vec<
     };
     let limits = &spec.limits;
     let mut reasons = Vec::new();
+    if let Some(denied) = seen.denied.iter().find(|d| &*d.fact == REPLICATION) {
+        reasons.push(Reason::unknown("mysql.no-right").with("need", &denied.need));
+    }
     guards(seen, &followers, &mut reasons);
     load(seen, limits, &mut reasons);
     if !followers.is_empty() {

@@ -30,6 +30,8 @@ mod gtid;
 mod judge_group;
 mod judge_line;
 mod judge_member;
+#[cfg(test)]
+mod judge_tests;
 mod line;
 mod log;
 mod picture;

@@ -4,7 +4,7 @@ use super::judge_group;
 use super::judge_line;
 use super::judge_member::{self, connections_percent};
 use super::line::{Line, lines};
-use super::seen::{Guard, Placing, Seen, SemiSyncState};
+use super::seen::{Guard, Placing, REPLICATION, Seen, SemiSyncState};
 use crate::base::clock::Moment;
 use crate::base::text::clean;
 use crate::model::group::{Detail, Edge, Group, Member, Metric, Unit};
@@ -34,8 +34,9 @@ fn role(view: &View<Seen>, lines: &[Line<'_>]) -> &'static str {
         Some(seen) if !seen.channels.is_empty() => "replica",
         // Its followers know it even where it never answered us.
         _ if followed => "source",
-        Some(_) => "standalone",
-        None => "",
+        // Whoever may not see replication cannot call a server one that has none.
+        Some(seen) if !seen.denied.iter().any(|d| &*d.fact == REPLICATION) => "standalone",
+        Some(_) | None => "",
     }
 }
 

@@ -7,6 +7,9 @@ use crate::base::clock::Moment;
 use crate::model::fact::Denied;
 use crate::model::id::Name;
 
+/// The fact without which nothing can be said of a group; its name in [`Denied`].
+pub(super) const REPLICATION: &str = "replication";
+
 /// One server's answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Seen {
