@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::args::Global;
+use super::init::ssh_config;
 use crate::config::machine::Place;
 use crate::config::parse::parse;
 use crate::config::probe::{FileState, Probe};
@@ -33,6 +34,12 @@ impl Probe for Machine {
 
     fn home(&self) -> Option<PathBuf> {
         std::env::var_os("HOME").filter(|h| !h.is_empty()).map(PathBuf::from)
+    }
+
+    fn ssh_knows(&self, config: &Path, name: &str) -> Option<bool> {
+        let text = fs::read_to_string(config).ok()?;
+        let dir = self.home().map(|h| h.join(".ssh")).unwrap_or_default();
+        Some(ssh_config::knows(&text, name, &|pattern| ssh_config::included(&dir, pattern)))
     }
 }
 

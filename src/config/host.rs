@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
+use super::jump::{self, Jump};
 use super::pattern::expand;
 use super::reader::{Fields, Reader, Span, Value};
 use super::refs::{Ref, RefKind};
@@ -36,6 +37,7 @@ pub(super) struct Hosts {
     pub(super) names: Vec<(String, Span)>,
     pub(super) hosts: Vec<HostSpec>,
     pub(super) refs: Vec<Ref>,
+    pub(super) jumps: Vec<Jump>,
 }
 
 pub(super) fn login(r: &mut Reader<'_>, f: &Fields<'_>) -> Login {
@@ -78,7 +80,7 @@ fn ssh_config(r: &mut Reader<'_>, f: &Fields<'_>) -> Option<Option<PathBuf>> {
 
 /// Reads one `[[host]]`. The names come back also where the entry is broken, so that each has its row.
 pub(super) fn read(r: &mut Reader<'_>, value: &Value<'_>, defaults: &Login) -> Hosts {
-    let mut out = Hosts { names: Vec::new(), hosts: Vec::new(), refs: Vec::new() };
+    let mut out = Hosts { names: Vec::new(), hosts: Vec::new(), refs: Vec::new(), jumps: Vec::new() };
     let Some(f) = r.fields("host", value, "[[host]]", schema::HOST) else { return out };
     let name = r.required(&f, "name");
     let own = login(r, &f);
@@ -104,13 +106,21 @@ pub(super) fn read(r: &mut Reader<'_>, value: &Value<'_>, defaults: &Login) -> H
             "add become = \"sudo\"",
         );
     }
-    for (hop, at) in login.jump.iter().flatten() {
-        out.refs.push(Ref { kind: RefKind::Jump, name: hop.clone(), span: at.clone() });
-    }
+    let shared = names.len() > 1 || !f.table.contains_key("jump");
     for (name, address) in names.iter().zip(addresses) {
+        let chain: Vec<String> = login.jump.iter().flatten().map(|(hop, _)| hop.clone()).collect();
+        let jump = if shared { jump::before(&chain, name, &address) } else { chain };
+        let reach = if local { Reach::Local } else { Reach::Ssh(Box::new(ssh(r, &login, address, jump))) };
+        if let Reach::Ssh(spec) = &reach {
+            for (hop, at) in login.jump.iter().flatten().take(spec.jump.len()) {
+                out.jumps.push(Jump { from: name.clone(), hop: hop.clone(), span: at.clone() });
+                let kind = RefKind::Jump { ssh_config: spec.config_file.clone() };
+                out.refs.push(Ref { kind, name: hop.clone(), span: at.clone() });
+            }
+        }
         out.hosts.push(HostSpec {
             name: name.as_str().into(),
-            reach: if local { Reach::Local } else { Reach::Ssh(Box::new(ssh(r, &login, address))) },
+            reach,
             groups: groups.clone(),
             escalation: if login.sudo == Some(true) { Escalation::Sudo { password: login.become_password.clone() } } else { Escalation::None },
             every: login.every.unwrap_or(EVERY),
@@ -152,14 +162,14 @@ fn over(own: Login, base: &Login) -> Login {
     }
 }
 
-fn ssh(r: &Reader<'_>, login: &Login, address: String) -> SshSpec {
+fn ssh(r: &Reader<'_>, login: &Login, address: String, jump: Vec<String>) -> SshSpec {
     let below_home = |path: &str| secret::file(r, path);
     SshSpec {
         address,
         port: login.port,
         user: login.user.clone(),
         identities: login.identities.clone().unwrap_or_default(),
-        jump: login.jump.iter().flatten().map(|(hop, _)| hop.clone()).collect(),
+        jump,
         password: login.password.clone(),
         passphrase: login.passphrase.clone(),
         config_file: login.ssh_config.clone().unwrap_or_else(|| Some(below_home("~/.ssh/config"))),

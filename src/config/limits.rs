@@ -8,7 +8,9 @@ use crate::model::limits::Limits;
 
 pub(super) fn read(r: &mut Reader<'_>, table: &DeTable<'_>) -> Limits {
     let Ok(mut merged) = toml::Table::try_from(Limits::default()) else { return Limits::default() };
+    let defaults = merged.clone();
     merge(r, table, &mut merged, "limits");
+    ordered(r, table, &mut merged, &defaults, "limits");
     merged.try_into().unwrap_or_default()
 }
 
@@ -45,4 +47,40 @@ fn merge(r: &mut Reader<'_>, from: &DeTable<'_>, into: &mut toml::Table, path: &
             _ => r.wrong_type(name, value, "a number from 0"),
         }
     }
+}
+
+/// A measure that is worse when higher must warn no later than it is critical, and the other way round for one that is worse
+/// when lower; which it is, the defaults say. One that breaks this keeps its defaults.
+fn ordered(r: &mut Reader<'_>, from: &DeTable<'_>, merged: &mut toml::Table, defaults: &toml::Table, path: &str) {
+    for (key, value) in from {
+        let name = key.get_ref().as_ref();
+        let (Some(table), Some(toml::Value::Table(slot)), Some(toml::Value::Table(usual))) =
+            (value.get_ref().as_table(), merged.get_mut(name), defaults.get(name))
+        else {
+            continue;
+        };
+        let (Some((warn, crit)), Some((usual_warn, usual_crit))) = (steps(slot), steps(usual)) else {
+            ordered(r, table, slot, usual, &format!("{path}.{name}"));
+            continue;
+        };
+        let rises = usual_warn <= usual_crit;
+        if warn <= crit && rises || warn >= crit && !rises {
+            continue;
+        }
+        let side = if rises { "above" } else { "below" };
+        let worse = if rises { "higher" } else { "lower" };
+        let example = format!("{name} = {{ warn = {usual_warn}, crit = {usual_crit} }} is the default");
+        let message = format!("`{name}` warns at {warn}, {side} its crit of {crit}; this measure is worse when {worse}");
+        r.error(&value.span(), message, example);
+        slot.clone_from(usual);
+    }
+}
+
+fn steps(table: &toml::Table) -> Option<(f64, f64)> {
+    let number = |key: &str| match table.get(key)? {
+        toml::Value::Float(x) => Some(*x),
+        toml::Value::Integer(i) => i32::try_from(*i).ok().map(f64::from),
+        _ => None,
+    };
+    number("warn").zip(number("crit"))
 }

@@ -119,13 +119,12 @@ fn amqp(r: &mut Reader<'_>, f: &Fields<'_>) -> Option<AmqpSpec> {
 
 fn sentinel(r: &mut Reader<'_>, f: &Fields<'_>) -> Option<SentinelSpec> {
     let s = r.fields("sentinel", f.table.get("sentinel")?, "sentinel", schema::SENTINEL)?;
-    let master = r.required(&s, "master");
-    Some(SentinelSpec {
-        members: r.strings(&s, "members").unwrap_or_default().into_iter().map(|(m, _)| m).collect(),
-        master: master?.0,
-        user: r.string(&s, "user").map(|s| s.0),
-        password: secret::read(r, &s, "password"),
-    })
+    // All keys are read before the one that may be missing ends it: each mistake is told.
+    let members = r.strings(&s, "members").unwrap_or_default().into_iter().map(|(m, _)| m).collect();
+    let user = r.string(&s, "user").map(|s| s.0);
+    let password = secret::read(r, &s, "password");
+    let master = r.required(&s, "master")?.0;
+    Some(SentinelSpec { members, master, user, password })
 }
 
 fn address_map(r: &mut Reader<'_>, f: &Fields<'_>) -> Vec<(String, String)> {

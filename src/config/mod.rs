@@ -2,6 +2,7 @@
 
 mod cluster;
 mod host;
+mod jump;
 pub mod keymap;
 pub mod keys;
 pub mod lang;

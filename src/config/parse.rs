@@ -5,12 +5,13 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
+use super::jump::{self, Jump};
 use super::keymap::Keymap;
-use super::probe::Probe;
+use super::probe::{FileState, Probe};
 use super::reader::{Fields, Reader, Span, Value};
 use super::refs::{self, Names, Ref, RefKind};
-use super::spec::{BrokenEntry, Config, Environment, GlyphChoice, KeyPreset, ReadOnly, UiConfig};
-use super::{cluster, host, limits, middleware, schema};
+use super::spec::{BrokenEntry, Config, Diagnostic, Environment, GlyphChoice, KeyPreset, ReadOnly, UiConfig};
+use super::{cluster, host, limits, middleware, schema, secret};
 use crate::model::catalog::Catalog;
 use crate::model::id::Name;
 use crate::model::source::Subject;
@@ -26,10 +27,12 @@ pub fn parse(file: &Path, text: &str, probe: &dyn Probe, catalog: &Catalog) -> C
     let span = root.span();
     let root = root.into_inner();
     let mut config = Config { path: Some(file.to_owned()), ..Config::default() };
-    let mut pass = Pass { config: &mut config, catalog, names: Names::default(), refs: Vec::new(), seen: HashMap::new() };
+    let mut pass = Pass { config: &mut config, catalog, names: Names::default(), refs: Vec::new(), jumps: Vec::new(), seen: HashMap::new() };
     pass.read(&mut r, &root, span);
     let Reader { mut notes, .. } = r;
     notes.sort_by_key(|n| (n.line, n.column));
+    // What many hosts take from [defaults.ssh] is one mistake.
+    notes.dedup();
     config.diagnostics = notes;
     config
 }
@@ -39,6 +42,7 @@ struct Pass<'c> {
     catalog: &'c Catalog,
     names: Names,
     refs: Vec<(Vec<Subject>, Ref)>,
+    jumps: Vec<Jump>,
     /// First place of each name, by table.
     seen: HashMap<(&'static str, String), Span>,
 }
@@ -60,14 +64,14 @@ impl Pass<'_> {
             }
         }
         let login = defaults(r, &f);
-        for value in entries(r, root, "host") {
-            self.host(r, value, &login);
+        for (at, value) in entries(r, root, "host").into_iter().enumerate() {
+            self.host(r, value, at, &login);
         }
-        for value in entries(r, root, "cluster") {
-            self.cluster(r, value);
+        for (at, value) in entries(r, root, "cluster").into_iter().enumerate() {
+            self.cluster(r, value, at);
         }
-        for value in entries(r, root, "middleware") {
-            self.middleware(r, value);
+        for (at, value) in entries(r, root, "middleware").into_iter().enumerate() {
+            self.middleware(r, value, at);
         }
         for value in entries(r, root, "environment") {
             self.environment(r, value);
@@ -81,86 +85,100 @@ impl Pass<'_> {
                 }
             }
         }
+        for (name, before) in jump::circles(r, &self.jumps) {
+            if let Some(why) = r.error_after(before) {
+                self.config.broken.push(BrokenEntry { subject: Subject::Host(name.as_str().into()), why });
+            }
+        }
         self.drop_broken();
     }
 
-    /// Tells a name that is there already.
-    fn unique(&mut self, r: &mut Reader<'_>, table: &'static str, name: &str, span: &Span) {
-        if let Some(first) = self.seen.get(&(table, name.to_owned())) {
-            let line = r.text.get(..first.start).unwrap_or("").matches('\n').count() + 1;
-            r.error(span, format!("a second {table} is named `{name}`; the first is at line {line}"), "give one of the two another name");
-        } else {
+    /// Tells a name that is there already, and gives what was told.
+    fn second(&mut self, r: &mut Reader<'_>, table: &'static str, name: &str, span: &Span) -> Option<Diagnostic> {
+        let Some(first) = self.seen.get(&(table, name.to_owned())) else {
             self.seen.insert((table, name.to_owned()), span.clone());
-        }
+            return None;
+        };
+        let (before, line) = (r.errors(), r.line(first));
+        r.error(span, format!("a second {table} is named `{name}`; the first is at line {line}"), "give one of the two another name");
+        r.error_after(before)
     }
 
-    fn host(&mut self, r: &mut Reader<'_>, value: &Value<'_>, login: &host::Login) {
+    fn host(&mut self, r: &mut Reader<'_>, value: &Value<'_>, at: usize, login: &host::Login) {
         let before = r.errors();
         let entry = host::read(r, value, login);
-        let mut subjects: Vec<Subject> = entry.names.iter().map(|(n, _)| Subject::Host(n.as_str().into())).collect();
         let own_error = r.error_after(before);
+        let mut subjects = Vec::new();
         let mut again = Vec::new();
         for (name, span) in &entry.names {
-            let count = r.errors();
-            self.unique(r, "host", name, span);
-            again.extend(r.error_after(count).is_some().then(|| name.clone()));
             self.names.hosts.push(name.clone());
+            match self.second(r, "host", name, span) {
+                // The first of two hosts of one name stays in use; the second has a row of its own that says why it is not.
+                Some(why) => {
+                    again.push(name.clone());
+                    let subject = Subject::Host(placed(name, r.line(span)));
+                    self.config.broken.push(BrokenEntry { subject, why });
+                }
+                None => subjects.push(Subject::Host(name.as_str().into())),
+            }
         }
         self.names.groups.extend(entry.hosts.iter().flat_map(|h| h.groups.iter().map(ToString::to_string)));
-        if subjects.is_empty() {
-            subjects.push(Subject::Host("?".into()));
+        if entry.names.is_empty() {
+            subjects.push(Subject::Host(nameless("host", at, r.line(&value.span()))));
         }
         match own_error {
             Some(why) => self.config.broken.extend(subjects.into_iter().map(|subject| BrokenEntry { subject, why: why.clone() })),
             None => {
                 self.refs.extend(entry.refs.into_iter().map(|reference| (subjects.clone(), reference)));
-                // The first of two hosts of one name stays in use.
+                self.jumps.extend(entry.jumps.into_iter().filter(|j| !again.contains(&j.from)));
                 self.config.hosts.extend(entry.hosts.into_iter().filter(|h| !again.iter().any(|n| **n == *h.name)));
             }
         }
     }
 
-    fn cluster(&mut self, r: &mut Reader<'_>, value: &Value<'_>) {
+    fn cluster(&mut self, r: &mut Reader<'_>, value: &Value<'_>, at: usize) {
         let before = r.errors();
         let entry = cluster::read(r, value);
-        let name = entry.name.as_ref().map_or("?", |(n, _)| n.as_str());
-        let subject = Subject::Cluster(name.into());
-        if let Some((name, span)) = &entry.name {
-            let broken = r.error_after(before).is_some();
-            self.unique(r, "cluster", name, span);
-            self.names.clusters.push(name.clone());
-            if !broken && r.error_after(before).is_some() {
-                return;
-            }
-        }
-        match (r.error_after(before), entry.cluster) {
-            (Some(why), _) => self.config.broken.push(BrokenEntry { subject, why }),
-            (None, cluster) => {
+        let (name, why) = self.one(r, "cluster", entry.name.as_ref(), (value, at), before);
+        self.names.clusters.extend(entry.name.map(|(n, _)| n));
+        let subject = Subject::Cluster(name);
+        match why {
+            Some(why) => self.config.broken.push(BrokenEntry { subject, why }),
+            None => {
                 self.refs.extend(entry.refs.into_iter().map(|reference| (vec![subject.clone()], reference)));
-                self.config.clusters.extend(cluster);
+                self.config.clusters.extend(entry.cluster);
             }
         }
     }
 
-    fn middleware(&mut self, r: &mut Reader<'_>, value: &Value<'_>) {
+    fn middleware(&mut self, r: &mut Reader<'_>, value: &Value<'_>, at: usize) {
         let before = r.errors();
         let entry = middleware::read(r, value, self.catalog);
-        let name = entry.name.as_ref().map_or("?", |(n, _)| n.as_str());
-        let subject = Subject::Middleware { kind: entry.kind.as_str().into(), name: name.into() };
-        if let Some((name, span)) = &entry.name {
-            let broken = r.error_after(before).is_some();
-            self.unique(r, "middleware", name, span);
-            self.names.middleware.push(name.clone());
-            if !broken && r.error_after(before).is_some() {
-                return;
+        let (name, why) = self.one(r, "middleware", entry.name.as_ref(), (value, at), before);
+        self.names.middleware.extend(entry.name.map(|(n, _)| n));
+        let subject = Subject::Middleware { kind: entry.kind.as_str().into(), name };
+        match why {
+            Some(why) => self.config.broken.push(BrokenEntry { subject, why }),
+            None => {
+                self.refs.extend(entry.refs.into_iter().map(|reference| (vec![subject.clone()], reference)));
+                self.config.middleware.extend(entry.spec);
             }
         }
-        match (r.error_after(before), entry.spec) {
-            (Some(why), _) => self.config.broken.push(BrokenEntry { subject, why }),
-            (None, spec) => {
-                self.refs.extend(entry.refs.into_iter().map(|reference| (vec![subject.clone()], reference)));
-                self.config.middleware.extend(spec);
-            }
+    }
+
+    /// The name that the row of an entry has, and what is wrong with the entry: its own first error, or that its name is taken.
+    fn one(
+        &mut self,
+        r: &mut Reader<'_>,
+        table: &'static str,
+        name: Option<&(String, Span)>,
+        entry: (&Value<'_>, usize),
+        before: usize,
+    ) -> (Name, Option<Diagnostic>) {
+        let Some((name, span)) = name else { return (nameless(table, entry.1, r.line(&entry.0.span())), r.error_after(before)) };
+        match self.second(r, table, name, span) {
+            Some(_) => (placed(name, r.line(span)), r.error_after(before)),
+            None => (name.as_str().into(), r.error_after(before)),
         }
     }
 
@@ -168,12 +186,12 @@ impl Pass<'_> {
         let Some(f) = r.fields("environment", value, "[[environment]]", schema::ENVIRONMENT) else { return };
         let name = r.required(&f, "name");
         if let Some((name, span)) = &name {
-            self.unique(r, "environment", name, span);
+            self.second(r, "environment", name, span);
         }
         let mut list = |r: &mut Reader<'_>, key: &str, kind: Option<RefKind>| -> Vec<Name> {
             let items = r.strings(&f, key).unwrap_or_default();
             if let Some(kind) = kind {
-                self.refs.extend(items.iter().map(|(name, span)| (Vec::new(), Ref { kind, name: name.clone(), span: span.clone() })));
+                self.refs.extend(items.iter().map(|(name, span)| (Vec::new(), Ref { kind: kind.clone(), name: name.clone(), span: span.clone() })));
             }
             items.into_iter().map(|(name, _)| name.into()).collect()
         };
@@ -182,7 +200,7 @@ impl Pass<'_> {
             groups: list(r, "groups", Some(RefKind::Group)),
             middleware: list(r, "middleware", Some(RefKind::Middleware)),
             namespaces: list(r, "namespaces", None),
-            color: r.string(&f, "color").map(|s| s.0).unwrap_or_default(),
+            color: color(r, &f),
             read_only: r.choice(&f, "read_only", &[("default", ReadOnly::Default), ("locked", ReadOnly::Locked)]).unwrap_or_default(),
             name: name.map(|(n, _)| n).unwrap_or_default().into(),
         };
@@ -213,6 +231,38 @@ fn entries<'t>(r: &mut Reader<'_>, root: &'t DeTable<'t>, name: &str) -> Vec<&'t
     Vec::new()
 }
 
+/// What an entry is called that shares its name with an earlier one.
+fn placed(name: &str, line: usize) -> Name {
+    format!("{name} (line {line})").as_str().into()
+}
+
+fn nameless(table: &str, at: usize, line: usize) -> Name {
+    format!("{table} #{} (line {line})", at + 1).as_str().into()
+}
+
+/// A theme that comes with the cockpit, or one that stands in `themes/` beside the configuration.
+fn theme(r: &mut Reader<'_>, f: &Fields<'_>) -> String {
+    let Some((name, span)) = r.string(f, "theme") else { return String::new() };
+    let own = secret::file(r, &format!("themes/{name}.toml"));
+    if schema::THEMES.contains(&name.as_str()) || r.probe.file(&own) != FileState::Missing {
+        return name;
+    }
+    let help = super::suggest::help(&name, schema::THEMES.iter().copied(), "the themes are");
+    r.error(&span, format!("there is no theme `{name}`"), format!("{help} (a theme of your own stands in {})", own.display()));
+    String::new()
+}
+
+fn color(r: &mut Reader<'_>, f: &Fields<'_>) -> String {
+    let Some((name, span)) = r.string(f, "color") else { return String::new() };
+    let hex = name.strip_prefix('#').is_some_and(|h| h.len() == 6 && h.chars().all(|c| c.is_ascii_hexdigit()));
+    if hex || schema::COLORS.contains(&name.as_str()) {
+        return name;
+    }
+    let help = super::suggest::help(&name, schema::COLORS.iter().copied(), "the colours are");
+    r.error(&span, format!("there is no colour `{name}`"), format!("{help} (or write #rrggbb)"));
+    String::new()
+}
+
 fn defaults<'t>(r: &mut Reader<'_>, root: &Fields<'t>) -> host::Login {
     let Some(f) = root.table.get("defaults").and_then(|v| r.fields("defaults", v, "[defaults]", schema::DEFAULTS)) else { return host::Login::default() };
     match f.table.get("ssh").and_then(|v| r.fields("ssh", v, "[defaults.ssh]", schema::SSH)) {
@@ -224,7 +274,7 @@ fn defaults<'t>(r: &mut Reader<'_>, root: &Fields<'t>) -> host::Login {
 fn ui(r: &mut Reader<'_>, root: &Fields<'_>) -> UiConfig {
     let mut ui = UiConfig::default();
     if let Some(f) = root.table.get("ui").and_then(|v| r.fields("ui", v, "[ui]", schema::UI)) {
-        ui.theme = r.string(&f, "theme").map(|s| s.0).unwrap_or_default();
+        ui.theme = theme(r, &f);
         ui.lang = r.choice(&f, "lang", &[("auto", "auto"), ("en", "en"), ("zh-CN", "zh-CN")]).unwrap_or("auto").to_owned();
         ui.keys = r.choice(&f, "keys", &[("default", KeyPreset::Default), ("k9s", KeyPreset::K9s)]).unwrap_or_default();
         ui.glyphs =

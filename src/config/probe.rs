@@ -18,6 +18,8 @@ pub trait Probe {
     fn env(&self, name: &str) -> Option<String>;
     fn file(&self, path: &Path) -> FileState;
     fn home(&self) -> Option<PathBuf>;
+    /// Does this configuration of OpenSSH say anything about a host of this name? `None` where it cannot be read.
+    fn ssh_knows(&self, config: &Path, name: &str) -> Option<bool>;
 }
 
 /// `~/x` below the home directory, a relative path below `base` (the directory of the configuration).

@@ -39,6 +39,10 @@ impl Reader<'_> {
         (before.matches('\n').count() + 1, line.chars().count() + 1)
     }
 
+    pub(super) fn line(&self, span: &Span) -> usize {
+        self.place(span.start).0
+    }
+
     pub(super) fn error(&mut self, span: &Span, message: impl Into<String>, help: impl Into<String>) {
         self.note(Severity::Error, span, message.into(), help.into());
     }

@@ -1,5 +1,7 @@
 //! Names that stand for other entries. They are checked when everything is read, so that the order of the file does not matter.
 
+use std::path::PathBuf;
+
 use super::reader::{Reader, Span};
 use super::suggest;
 
@@ -9,10 +11,12 @@ pub(super) struct Ref {
     pub(super) span: Span,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum RefKind {
-    /// A host of this file, or an address.
-    Jump,
+    /// A host of this file, an address, or a name that this configuration of OpenSSH may know.
+    Jump {
+        ssh_config: Option<PathBuf>,
+    },
     Host,
     Cluster,
     Group,
@@ -29,19 +33,29 @@ pub(super) struct Names {
 }
 
 pub(super) fn check(r: &mut Reader<'_>, names: &Names, reference: &Ref) {
-    let (known, what) = match reference.kind {
-        RefKind::Jump | RefKind::Host => (&names.hosts, "host"),
+    let (known, what) = match &reference.kind {
+        RefKind::Jump { ssh_config } => return jump(r, names, reference, ssh_config.as_ref()),
+        RefKind::Host => (&names.hosts, "host"),
         RefKind::Cluster => (&names.clusters, "cluster"),
         RefKind::Group => (&names.groups, "host group"),
         RefKind::Middleware => (&names.middleware, "middleware"),
     };
-    let address = reference.kind == RefKind::Jump && reference.name.contains(['.', ':', '@']);
-    if address || known.contains(&reference.name) {
+    if !known.contains(&reference.name) {
+        let help = suggest::help(&reference.name, known.iter().map(String::as_str), "the names in this file are");
+        r.error(&reference.span, format!("there is no {what} named `{}`", reference.name), help);
+    }
+}
+
+/// Only a warning: a short name may be one that the DNS completes.
+fn jump(r: &mut Reader<'_>, names: &Names, reference: &Ref, ssh_config: Option<&PathBuf>) {
+    let name = &reference.name;
+    if name.contains(['.', ':', '@']) || names.hosts.contains(name) {
         return;
     }
-    let mut help = suggest::help(&reference.name, known.iter().map(String::as_str), "the names in this file are");
-    if reference.kind == RefKind::Jump {
-        help.push_str(" An address that is no [[host]] is written user@host");
-    }
-    r.error(&reference.span, format!("there is no {what} named `{}`", reference.name), help);
+    let Some(path) = ssh_config.filter(|path| r.probe.ssh_knows(path, name) == Some(false)) else { return };
+    let help = match suggest::nearest(name, names.hosts.iter().map(String::as_str)) {
+        Some(host) => format!("did you mean `{host}`? A name that the DNS knows can be written user@{name}"),
+        None => format!("add a [[host]] or a Host of that name; a name that the DNS knows can be written user@{name}"),
+    };
+    r.warning(&reference.span, format!("`{name}` is no host of this file, and {} does not know it either", path.display()), help);
 }

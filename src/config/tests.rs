@@ -1,9 +1,10 @@
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::parse::parse;
 use super::probe::{FileState, Probe};
-use super::spec::{Config, Escalation, Reach, Severity, Via};
+use super::spec::{Config, Escalation, HostSpec, Reach, Severity, Via};
 use super::{schema, show};
 use crate::model::catalog::Catalog;
 use crate::model::limits::Limits;
@@ -18,7 +19,7 @@ impl Probe for Fair {
     }
     fn file(&self, path: &Path) -> FileState {
         match path.file_name().and_then(|n| n.to_str()).unwrap_or_default() {
-            n if n.starts_with("missing") => FileState::Missing,
+            n if n.starts_with("missing") || path.starts_with("themes") => FileState::Missing,
             n if n.starts_with("shared") => FileState::Shared(0o100_644),
             n if n.starts_with("locked") => FileState::Unreadable("permission denied".to_owned()),
             _ => FileState::Private,
@@ -26,6 +27,9 @@ impl Probe for Fair {
     }
     fn home(&self) -> Option<PathBuf> {
         Some("/home/li".into())
+    }
+    fn ssh_knows(&self, config: &Path, name: &str) -> Option<bool> {
+        (config != Path::new("/missing_config")).then_some(name == "alias")
     }
 }
 
@@ -54,7 +58,7 @@ fn every_mistake_is_told_with_its_place_and_a_way_out() {
         let config = read(&std::fs::read_to_string(&path).unwrap());
         let broken: Vec<&str> = config.broken.iter().map(|b| &**b.subject.name()).collect();
         let used: Vec<&str> = config.hosts.iter().map(|h| &*h.name).chain(config.clusters.iter().map(|c| &*c.name)).collect();
-        let found = format!("{}in use: {}\nbroken: {}\n", told(&config), used.join(" "), broken.join(" "));
+        let found = format!("{}in use: {}\nbroken: {}\n", told(&config), used.join(" "), broken.join(", "));
         let expected = std::fs::read_to_string(path.with_extension("txt")).unwrap_or_default();
         if found != expected {
             wrong += &format!("--- {}\nexpected\n{expected}\nfound\n{found}\n", path.display());
@@ -64,24 +68,119 @@ fn every_mistake_is_told_with_its_place_and_a_way_out() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
+/// Nothing is told, nothing is lost: what `config show` prints reads back as the same.
 #[test]
-fn the_example_is_faultless_and_shows_every_key() {
-    let text = include_str!("../../config.example.toml");
+fn what_is_right_passes_and_is_shown_whole() {
+    let files = data("valid");
+    assert!(files.len() >= 5, "{}", files.len());
+    for path in files {
+        shown_whole(&std::fs::read_to_string(&path).unwrap(), &path.display().to_string());
+    }
+    shown_whole(include_str!("../../config.example.toml"), "config.example.toml");
+}
+
+fn shown_whole(text: &str, name: &str) {
     let config = read(text);
-    assert_eq!(told(&config), "");
-    assert!(config.broken.is_empty());
-    let shown = |key: &str| text.lines().any(|l| l.split('#').next().is_some_and(|l| l.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|w| w == key)));
+    assert_eq!(told(&config), "", "{name}");
+    assert!(config.broken.is_empty(), "{name}");
+    let shown = show::config(&config);
+    let again = read(&shown);
+    assert_eq!(told(&again), "", "{name}\n{shown}");
+    assert_eq!(show::config(&again), shown, "{name}");
+    // Every key of every table comes back, each in a table of its kind.
+    let (written, shown) = (keys(text), keys(&shown));
+    for (table, keys) in written.iter().filter(|(table, _)| **table != "[defaults.ssh]" && **table != "[defaults]") {
+        // What all hosts share, each host has.
+        for key in keys.iter().filter(|k| *k != "defaults") {
+            assert!(shown.get(table).is_some_and(|s| s.contains(key)), "{name}: {table} {key}");
+        }
+    }
+}
+
+/// Which keys a text uses, by the table's name in [`schema::ALL`].
+fn keys(text: &str) -> BTreeMap<&'static str, BTreeSet<String>> {
+    let mut out = BTreeMap::new();
+    gather("the file", &text.parse::<toml::Table>().unwrap(), &mut out);
+    out
+}
+
+fn gather(name: &'static str, table: &toml::Table, out: &mut BTreeMap<&'static str, BTreeSet<String>>) {
+    for (key, value) in table {
+        out.entry(name).or_default().insert(key.clone());
+        let below = match (name, key.as_str()) {
+            ("the file", "ui") => "[ui]",
+            ("the file", "defaults") => "[defaults]",
+            ("[defaults]", "ssh") => "[defaults.ssh]",
+            ("the file", "host") => "[[host]]",
+            ("the file", "cluster") => "[[cluster]]",
+            ("[[cluster]]", "kubeconfig") => "kubeconfig",
+            ("the file", "environment") => "[[environment]]",
+            ("the file", "middleware") => "[[middleware]]",
+            ("[[middleware]]", "tls") => "tls",
+            ("[[middleware]]", "amqp") => "amqp",
+            ("[[middleware]]", "sentinel") => "sentinel",
+            (_, "password" | "passphrase" | "become_password" | "api_key") => "a secret",
+            _ => continue,
+        };
+        for table in value.as_table().into_iter().chain(value.as_array().into_iter().flatten().filter_map(toml::Value::as_table)) {
+            gather(below, table, out);
+        }
+    }
+}
+
+#[test]
+fn the_example_shows_exactly_the_keys_that_the_parser_knows() {
+    let text = include_str!("../../config.example.toml");
+    let shown = keys(text);
+    for (table, known) in schema::ALL {
+        let known: BTreeSet<String> = known.iter().map(|k| (*k).to_owned()).collect();
+        let found = shown.get(table).cloned().unwrap_or_default();
+        assert_eq!(found, known, "{table}");
+    }
+    let limits = text.parse::<toml::Table>().unwrap().remove("limits").unwrap();
+    let shape = toml::Value::try_from(Limits::default()).unwrap();
+    for (part, keys) in shape.as_table().unwrap() {
+        let found: Vec<&String> = limits[part].as_table().unwrap().keys().collect();
+        assert_eq!(found, keys.as_table().unwrap().keys().collect::<Vec<_>>(), "limits.{part}");
+    }
+    assert_eq!(read(text).limits, Limits::default());
+}
+
+/// A key that the lists name and the parser never looks at would be taken silently whatever it says.
+#[test]
+fn the_parser_looks_at_every_key_of_its_lists() {
+    let within = |table: &str, entry: &str| match table {
+        "the file" => format!("{entry}\n"),
+        "kubeconfig" => format!("[[cluster]]\nname = \"x\"\nkubeconfig = {{ {entry} }}\n"),
+        "tls" | "amqp" | "sentinel" => format!("[[middleware]]\nname = \"x\"\n{table} = {{ {entry} }}\n"),
+        "a secret" => format!("[[host]]\nname = \"x\"\npassword = {{ {entry} }}\n"),
+        header => format!("{header}\n{entry}\n"),
+    };
     for (table, keys) in schema::ALL {
         for key in *keys {
-            assert!(shown(key), "{table}: {key}");
+            let text = within(table, &format!("{key} = 1979-05-27"));
+            let config = read(&text);
+            let told = told(&config);
+            assert!(
+                config.diagnostics.iter().any(|d| d.message.contains(&format!("`{key}` is")) && !d.message.contains("has no key")),
+                "{table} {key}\n{told}"
+            );
         }
     }
-    for (part, limits) in toml::Table::try_from(Limits::default()).unwrap() {
-        for key in limits.as_table().unwrap().keys() {
-            assert!(shown(key), "limits.{part}.{key}");
-        }
-    }
-    assert_eq!(config.limits, Limits::default());
+}
+
+#[test]
+fn a_bastion_does_not_go_through_itself() {
+    let ways = |file: &PathBuf| -> String {
+        let config = read(&std::fs::read_to_string(file).unwrap());
+        let way = |h: &HostSpec| match &h.reach {
+            Reach::Local => "local".to_owned(),
+            Reach::Ssh(ssh) => ssh.jump.join(", "),
+        };
+        config.hosts.iter().map(|h| format!("{}: {}\n", h.name, way(h))).collect()
+    };
+    let file = data("valid").into_iter().find(|p| p.ends_with("jumps.toml")).unwrap();
+    assert_eq!(ways(&file), std::fs::read_to_string(file.with_extension("txt")).unwrap());
 }
 
 #[test]

@@ -3,13 +3,13 @@
 mod found;
 mod inventory;
 mod kubeconfig;
-mod ssh_config;
+pub(super) mod ssh_config;
 mod write;
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::args::{Global, Init};
 use super::load::{Machine, kubeconfigs};
@@ -64,7 +64,7 @@ fn gather(args: &Init, say: &mut dyn Write) -> io::Result<String> {
     if let Some(dir) = Machine.home().map(|h| h.join(".ssh")) {
         let path = dir.join("config");
         if let Ok(text) = fs::read_to_string(&path) {
-            hosts.push((path.display().to_string(), ssh_config::hosts(&text, &|pattern| included(&dir, pattern))));
+            hosts.push((path.display().to_string(), ssh_config::hosts(&text, &|pattern| ssh_config::included(&dir, pattern))));
         }
     }
     let mut contexts = Vec::new();
@@ -76,24 +76,6 @@ fn gather(args: &Init, say: &mut dyn Write) -> io::Result<String> {
         }
     }
     Ok(write::write(&hosts, &contexts))
-}
-
-/// The files of an `Include`: relative ones below `~/.ssh`, `*` within the last part, as OpenSSH sorts them.
-fn included(dir: &Path, pattern: &str) -> Vec<String> {
-    let path = match pattern.strip_prefix("~/") {
-        Some(rest) => dir.parent().unwrap_or(dir).join(rest),
-        None => dir.join(pattern),
-    };
-    let (Some(parent), Some(last)) = (path.parent(), path.file_name().and_then(|n| n.to_str())) else { return Vec::new() };
-    let Some((head, tail)) = last.split_once('*') else { return fs::read_to_string(&path).into_iter().collect() };
-    let fits = |p: &PathBuf| {
-        p.file_name()
-            .and_then(|n| n.to_str())
-            .is_some_and(|n| !n.starts_with('.') && n.len() >= head.len() + tail.len() && n.starts_with(head) && n.ends_with(tail))
-    };
-    let mut files: Vec<PathBuf> = fs::read_dir(parent).into_iter().flatten().filter_map(|e| e.ok().map(|e| e.path())).filter(fits).collect();
-    files.sort();
-    files.iter().filter_map(|p| fs::read_to_string(p).ok()).collect()
 }
 
 #[cfg(test)]

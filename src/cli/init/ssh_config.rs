@@ -1,5 +1,8 @@
 //! `~/.ssh/config`: its hosts by name. Patterns and `Match` name none; what they say is read by OpenSSH itself at connect time.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use super::found::Found;
 
 /// How deep `Include` may go; OpenSSH's own limit is the same.
@@ -18,11 +21,69 @@ pub fn hosts(text: &str, include: &dyn Fn(&str) -> Vec<String>) -> Vec<Found> {
     out
 }
 
+/// Does a `Host` or `Match host` line of this configuration name this host? `Host *` names nobody.
+pub fn knows(text: &str, name: &str, include: &dyn Fn(&str) -> Vec<String>) -> bool {
+    knows_at(text, name, include, 0)
+}
+
+fn knows_at(text: &str, name: &str, include: &dyn Fn(&str) -> Vec<String>, depth: usize) -> bool {
+    lines(text).any(|(key, value)| match key.as_str() {
+        "include" if depth < DEEPEST => {
+            value.split_whitespace().any(|pattern| include(pattern.trim_matches('"')).iter().any(|text| knows_at(text, name, include, depth + 1)))
+        }
+        "host" => value.split_whitespace().any(|p| named(p.trim_matches('"'), name)),
+        "match" => {
+            let words: Vec<&str> = value.split_whitespace().collect();
+            let hosts = words.windows(2).filter(|w| matches!(w[0].to_ascii_lowercase().as_str(), "host" | "originalhost"));
+            hosts.flat_map(|w| w[1].trim_matches('"').split(',')).any(|p| named(p, name))
+        }
+        _ => false,
+    })
+}
+
+fn named(pattern: &str, name: &str) -> bool {
+    !pattern.starts_with('!') && !pattern.chars().all(|c| c == '*') && fits(pattern, name)
+}
+
+/// The patterns of OpenSSH: `*` is any text, `?` one character.
+fn fits(pattern: &str, name: &str) -> bool {
+    match pattern.chars().next() {
+        None => name.is_empty(),
+        Some('*') => {
+            let rest = pattern.trim_start_matches('*');
+            name.char_indices().map(|(at, _)| at).chain([name.len()]).any(|at| fits(rest, &name[at..]))
+        }
+        Some(first) => name.chars().next().is_some_and(|c| (first == '?' || c == first) && fits(&pattern[first.len_utf8()..], &name[c.len_utf8()..])),
+    }
+}
+
+/// Keywords in small letters, with what follows them.
+fn lines(text: &str) -> impl Iterator<Item = (String, &str)> {
+    text.lines().map(str::trim).filter(|l| !l.starts_with('#')).filter_map(|line| {
+        let (key, value) = line.split_once(|c: char| c.is_whitespace() || c == '=')?;
+        Some((key.to_ascii_lowercase(), value.trim_start_matches(|c: char| c.is_whitespace() || c == '=')))
+    })
+}
+
+/// The files of an `Include`: relative ones below `~/.ssh`, `*` within the last part, as OpenSSH sorts them.
+pub fn included(dir: &Path, pattern: &str) -> Vec<String> {
+    let path = match pattern.strip_prefix("~/") {
+        Some(rest) => dir.parent().unwrap_or(dir).join(rest),
+        None => dir.join(pattern),
+    };
+    let (Some(parent), Some(last)) = (path.parent(), path.file_name().and_then(|n| n.to_str())) else { return Vec::new() };
+    if !last.contains(['*', '?']) {
+        return fs::read_to_string(&path).into_iter().collect();
+    }
+    let wanted = |p: &PathBuf| p.file_name().and_then(|n| n.to_str()).is_some_and(|n| !n.starts_with('.') && fits(last, n));
+    let mut files: Vec<PathBuf> = fs::read_dir(parent).into_iter().flatten().filter_map(|e| e.ok().map(|e| e.path())).filter(wanted).collect();
+    files.sort();
+    files.iter().filter_map(|p| fs::read_to_string(p).ok()).collect()
+}
+
 fn walk(text: &str, include: &dyn Fn(&str) -> Vec<String>, depth: usize, out: &mut Vec<Found>) {
-    for line in text.lines().map(str::trim).filter(|l| !l.starts_with('#')) {
-        let Some((key, value)) = line.split_once(|c: char| c.is_whitespace() || c == '=') else { continue };
-        let value = value.trim_start_matches(|c: char| c.is_whitespace() || c == '=');
-        match key.to_ascii_lowercase().as_str() {
+    for (key, value) in lines(text) {
+        match key.as_str() {
             "include" if depth < DEEPEST => {
                 for pattern in value.split_whitespace() {
                     for text in include(pattern.trim_matches('"')) {
@@ -52,5 +113,16 @@ mod tests {
         assert_eq!(names, ["inner", "bastion", "kvm-1", "web"]);
         let endless = |_: &str| vec!["Include x\n".to_owned()];
         assert!(hosts("Include x\n", &endless).is_empty());
+    }
+
+    #[test]
+    fn a_name_is_known_by_pattern_but_not_by_the_star() {
+        let text = "Host *\n  User li\nHost gate web-?? !web-99\nMatch originalhost db,cache-* user x\nInclude more\n";
+        let include = |p: &str| if p == "more" { vec!["Host inner\n".to_owned()] } else { Vec::new() };
+        for (name, known) in
+            [("gate", true), ("web-01", true), ("web-1", false), ("db", true), ("cache-7", true), ("inner", true), ("gates", false), ("", false)]
+        {
+            assert_eq!(knows(text, name, &include), known, "{name}");
+        }
     }
 }
