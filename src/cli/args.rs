@@ -74,15 +74,19 @@ pub enum Command {
     },
     /// Write a configuration from ~/.ssh/config, kubeconfigs and Ansible inventories
     #[command(
-        after_help = "Examples:\n  quarterdeck init --output -                 print it, write nothing\n  quarterdeck init --inventory hosts.ini      with the hosts of an Ansible inventory (INI)\n\nExit codes: 0 written, 1 the file exists and --force was not given"
+        after_help = "Examples:\n  quarterdeck init --output -                 print it, write nothing\n  quarterdeck init --inventory hosts.yaml     with the hosts of an Ansible inventory\n  quarterdeck init --probe --output -         also ask every host for its guests\n\nExit codes: 0 written, 1 the file exists and --force was not given"
     )]
     Init(Init),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  quarterdeck completions bash > ~/.local/share/bash-completion/completions/quarterdeck")]
     Completions { shell: Shell },
-    /// Print the manual page
-    #[command(after_help = "Example:\n  quarterdeck man | man -l -")]
-    Man,
+    /// Print a page of the manual
+    #[command(after_help = "Examples:\n  quarterdeck man | man -l -\n  quarterdeck man config check | man -l -")]
+    Man {
+        /// The page of this command, not the first one
+        #[arg(value_name = "COMMAND")]
+        page: Vec<String>,
+    },
 }
 
 #[derive(Clone, Debug, Default, ClapArgs)]
@@ -90,9 +94,13 @@ pub struct Init {
     /// Where to write; `-` prints
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// An Ansible inventory in INI form; may be given again
+    /// An Ansible inventory, INI or YAML; may be given again
     #[arg(long, value_name = "FILE")]
     pub inventory: Vec<PathBuf>,
+    /// Ask this machine and every host found, through ssh without questions, which KVM guests it has (virsh, read-only);
+    /// they become suggestions, commented out
+    #[arg(long)]
+    pub probe: bool,
     /// Replace a file that exists
     #[arg(long)]
     pub force: bool,

@@ -32,3 +32,33 @@ pub fn render_live(targets: &[(Subject, SourceStatus, Vec<Denied>)]) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::base::clock::Moment;
+    use crate::model::id::SourceId;
+    use crate::model::source::SourceState;
+
+    #[test]
+    fn every_target_says_what_it_allows_and_what_is_missing() {
+        let target = |subject: Subject, state: SourceState, error: &str, remedy: &str, denied: &[(&str, &str)]| {
+            let mut status = SourceStatus::new(SourceId(1), subject.clone(), Duration::from_secs(5), Moment::default());
+            (status.state, status.error, status.remedy) = (state, error.to_owned(), remedy.to_owned());
+            (subject, status, denied.iter().map(|(fact, need)| Denied { fact: (*fact).into(), need: (*need).into() }).collect::<Vec<_>>())
+        };
+        let text = render_live(&[
+            target(Subject::Host("kvm-1".into()), SourceState::Live, "", "", &[]),
+            target(Subject::Host("web".into()), SourceState::Live, "", "", &[("docker", "usermod -aG docker li"), ("dmesg", "sudo")]),
+            target(Subject::Cluster("main".into()), SourceState::AuthLost, "401 Unauthorized", "renew the token", &[]),
+            target(Subject::Middleware { kind: "mysql".into(), name: "a\u{1b}[2J".into() }, SourceState::Unreachable, "refused\nat once", "", &[]),
+        ]);
+        let expected = "host kvm-1: live\n  everything is allowed\n\
+                        host web: live\n  no right: docker; needs usermod -aG docker li\n  no right: dmesg; needs sudo\n\
+                        cluster main: auth-lost: 401 Unauthorized\n  help: renew the token\n\
+                        mysql a^[[2J: unreachable: refused at once\n";
+        assert_eq!(text, expected);
+    }
+}

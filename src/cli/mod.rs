@@ -3,6 +3,8 @@
 pub mod args;
 pub mod completions;
 pub mod config;
+#[cfg(test)]
+mod examples;
 pub mod init;
 pub mod live;
 pub mod load;
@@ -24,7 +26,7 @@ pub fn dispatch(args: &Args, catalog: &Catalog, out: &mut dyn Write) -> Option<i
     match args.command.as_ref()? {
         Command::Completions { shell } => Some(completions::write(*shell, out)),
         Command::Init(options) => Some(init::run(&args.global, options, out, &mut io::stderr())),
-        Command::Man => Some(man::write(out)),
+        Command::Man { page } => Some(man::write(page, out, &mut io::stderr())),
         Command::Config { command: ConfigCommand::Check { live: false } } => Some(config::check(&load(), out)),
         Command::Config { command: ConfigCommand::Show } => Some(config::print(&load(), out)),
         Command::Config { command: ConfigCommand::Paths } => Some(config::paths(&load(), out)),
@@ -58,7 +60,17 @@ mod tests {
         for shell in ["bash", "zsh", "fish"] {
             assert!(run(&["quarterdeck", "completions", shell]).1.contains("status"), "{shell}");
         }
-        assert!(run(&["quarterdeck", "man"]).1.contains(".TH"));
+        let first = run(&["quarterdeck", "man"]).1;
+        for page in ["quarterdeck-status", "quarterdeck-config", "quarterdeck-init"] {
+            assert!(first.replace('\\', "").contains(page), "{page}");
+        }
+        // Every command has its page, and the page knows its own options.
+        for (words, option) in [(&["status"][..], "--timeout"), (&["config", "check"], "--live"), (&["config-show"], "--config"), (&["init"], "--probe")] {
+            let (code, page) = run(&[&["quarterdeck", "man"], words].concat());
+            assert!(code == 0 && page.replace('\\', "").contains(option), "{words:?}");
+            assert!(page.replace('\\', "").contains(&format!("quarterdeck-{}", words.join("-"))), "{words:?}\n{page}");
+        }
+        assert_eq!(run(&["quarterdeck", "man", "nothing"]), (64, String::new()));
     }
 
     #[test]

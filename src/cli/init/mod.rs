@@ -2,23 +2,33 @@
 
 mod found;
 mod inventory;
+mod jump;
 mod kubeconfig;
+mod probe;
+mod run;
 pub(super) mod ssh_config;
+#[cfg(test)]
+mod tests;
+mod words;
 mod write;
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use found::Found;
+use write::Known;
 
 use super::args::{Global, Init};
 use super::load::{Machine, kubeconfigs};
 use crate::config::machine::Place;
-use crate::config::probe::Probe;
+use crate::config::probe::{FileState, Probe, resolve};
 
 /// Writes the configuration, or prints it for `--output -`; messages go to `say`.
 pub fn run(global: &Global, args: &Init, out: &mut dyn Write, say: &mut dyn Write) -> io::Result<u8> {
-    let text = gather(args, say)?;
+    let sources = Sources { inventories: &args.inventory, kubeconfigs: kubeconfigs(), machine: &Machine, run: args.probe.then_some(&probe::run) };
+    let text = write::write(&gather(&sources, say)?);
     if args.output.as_deref() == Some(Path::new("-")) {
         out.write_all(text.as_bytes())?;
         return Ok(0);
@@ -52,70 +62,64 @@ pub fn run(global: &Global, args: &Init, out: &mut dyn Write, say: &mut dyn Writ
     }
 }
 
-fn gather(args: &Init, say: &mut dyn Write) -> io::Result<String> {
-    let mut hosts = Vec::new();
-    for path in &args.inventory {
-        let text = fs::read_to_string(path).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))?;
-        match inventory::hosts(&text) {
-            Ok(list) => hosts.push((path.display().to_string(), list)),
-            Err(why) => writeln!(say, "{}: {why}; the file was left out", path.display())?,
+/// Where to look.
+struct Sources<'a> {
+    inventories: &'a [PathBuf],
+    kubeconfigs: Vec<PathBuf>,
+    machine: &'a dyn Probe,
+    /// How to ask hosts for their guests; `None` asks nobody.
+    run: Option<&'a probe::Run>,
+}
+
+fn gather(sources: &Sources<'_>, say: &mut dyn Write) -> io::Result<Known> {
+    let mut known = Known::default();
+    for path in sources.inventories {
+        let file = path.display().to_string();
+        let text = fs::read_to_string(path).map_err(|e| io::Error::new(e.kind(), format!("{file}: {e}")))?;
+        match inventory::hosts(&file, &text) {
+            Ok(list) => known.hosts.push((file, list.into_iter().map(|h| with_usable_key(h, sources.machine)).collect())),
+            Err(why) => writeln!(say, "{file}: {why}; the file was left out")?,
         }
     }
-    if let Some(dir) = Machine.home().map(|h| h.join(".ssh")) {
+    if let Some(dir) = sources.machine.home().map(|h| h.join(".ssh")) {
         let path = dir.join("config");
         if let Ok(text) = fs::read_to_string(&path) {
-            hosts.push((path.display().to_string(), ssh_config::hosts(&text, &|pattern| ssh_config::included(&dir, pattern))));
+            known.hosts.push((path.display().to_string(), ssh_config::hosts(&text, &|pattern| ssh_config::included(&dir, pattern))));
         }
     }
-    let mut contexts = Vec::new();
-    for path in kubeconfigs() {
-        let Ok(text) = fs::read_to_string(&path) else { continue };
-        match kubeconfig::contexts(&path.display().to_string(), &text) {
-            Ok(list) => contexts.extend(list),
+    for path in &sources.kubeconfigs {
+        let Ok(text) = fs::read_to_string(path) else { continue };
+        // A relative path would be looked for beside the configuration.
+        let file = std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string();
+        match kubeconfig::contexts(&file, &text) {
+            Ok(list) => known.contexts.extend(list),
             Err(why) => writeln!(say, "{why}; the file was left out")?,
         }
     }
-    Ok(write::write(&hosts, &contexts))
+    if let Some(run) = sources.run {
+        let (guests, failed) = probe::ask(&known.each(), run);
+        for line in failed {
+            writeln!(say, "{line}")?;
+        }
+        known.guests = guests;
+    }
+    Ok(known)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::parse::parse;
-    use crate::model::catalog::Catalog;
-
-    #[test]
-    fn what_init_writes_passes_the_check() {
-        let inventory =
-            inventory::hosts("[web]\nweb[08:10] ansible_become=true\ndb1 ansible_host=10.0.0.1\ndb2 ansible_host=10.0.0.2\nodd ansible_host=10.0.0.9\n")
-                .unwrap();
-        let ssh = ssh_config::hosts("Host db1 \"we\\ird\" kvm-1\n", &|_| Vec::new());
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("kube").display().to_string();
-        let kube = "apiVersion: v1\ncontexts:\n- name: admin@prod\n  context: {cluster: a, user: b}\n- name: lab\n";
-        fs::write(&file, kube).unwrap();
-        let contexts = kubeconfig::contexts(&file, kube).unwrap();
-        let text = write::write(&[("hosts.ini".to_owned(), inventory), ("~/.ssh/config".to_owned(), ssh)], &contexts);
-        let config = parse(Path::new("/c.toml"), &text, &Machine, &Catalog::default());
-        assert!(config.diagnostics.is_empty(), "{text}\n{:#?}", config.diagnostics);
-        let names: Vec<&str> = config.hosts.iter().map(|h| &*h.name).collect();
-        assert_eq!(names, ["web08", "web09", "web10", "db1", "db2", "odd", "we\\ird", "kvm-1"], "{text}");
-        assert!(text.contains("web[08-10]") && text.contains("10.0.0.[1-2]") && text.contains("# from hosts.ini"), "{text}");
-        assert_eq!(config.clusters.len(), 2);
-    }
-
-    #[test]
-    fn nothing_is_overwritten_unasked() {
-        let dir = tempfile::tempdir().unwrap();
-        let target = dir.path().join("sub/c.toml");
-        let (mut out, mut say) = (Vec::new(), Vec::new());
-        let mut args = Init { output: Some(target.clone()), inventory: Vec::new(), force: false };
-        assert_eq!(run(&Global::default(), &args, &mut out, &mut say).unwrap(), 0);
-        fs::write(&target, "mine").unwrap();
-        assert_eq!(run(&Global::default(), &args, &mut out, &mut say).unwrap(), 1);
-        assert_eq!(fs::read_to_string(&target).unwrap(), "mine");
-        args.force = true;
-        assert_eq!(run(&Global::default(), &args, &mut out, &mut say).unwrap(), 0);
-        assert!(fs::read_to_string(&target).unwrap().starts_with("# Written by"));
-    }
+/// A key that is not here, or that others can read, would be an error of the configuration; it becomes a remark.
+fn with_usable_key(mut host: Found, machine: &dyn Probe) -> Found {
+    let Some(key) = host.identity.take() else { return host };
+    let here = if key.starts_with("~/") { PathBuf::from(&key) } else { std::path::absolute(&key).unwrap_or_else(|_| PathBuf::from(&key)) };
+    let written = here.display().to_string();
+    let why = match machine.file(&resolve(machine, Path::new("/"), &written)) {
+        FileState::Private => {
+            host.identity = Some(written);
+            return host;
+        }
+        FileState::Missing => "does not exist here".to_owned(),
+        FileState::Unreadable(why) => format!("cannot be read: {why}"),
+        FileState::Shared(_) => format!("can be read by others; after chmod 600 add identity = \"{written}\""),
+    };
+    host.notes.push(format!("the key {written} {why}"));
+    host
 }

@@ -2,102 +2,124 @@
 
 use std::fmt::Write as _;
 
-use super::found::{Context, Found};
+use super::found::{Context, Found, Guests};
+use super::run::{range, run};
 
-/// Hosts by where they came from, and contexts. A name that two places know is written once.
-pub fn write(hosts: &[(String, Vec<Found>)], contexts: &[Context]) -> String {
+/// Everything that `init` gathered.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Hosts by where they came from.
+    pub hosts: Vec<(String, Vec<Found>)>,
+    pub contexts: Vec<Context>,
+    pub guests: Vec<Guests>,
+}
+
+impl Known {
+    /// Every host once: the first place that knows a name wins.
+    pub fn each(&self) -> Vec<&Found> {
+        let mut out: Vec<&Found> = Vec::new();
+        for host in self.hosts.iter().flat_map(|(_, list)| list) {
+            if !out.iter().any(|h| h.name == host.name) {
+                out.push(host);
+            }
+        }
+        out
+    }
+}
+
+/// Suggestions stand behind `#` without a blank: taking the `#` away puts them in force.
+pub fn write(known: &Known) -> String {
     let mut out = String::from("# Written by `quarterdeck init`. Every key is explained in config.example.toml; `quarterdeck config check` tells mistakes.\n");
-    let mut seen: Vec<&str> = Vec::new();
-    for (from, list) in hosts {
-        let new: Vec<&Found> = list.iter().filter(|h| !seen.contains(&h.name.as_str())).collect();
-        seen.extend(new.iter().map(|h| h.name.as_str()));
+    let each = known.each();
+    for (from, list) in &known.hosts {
+        let new: Vec<&Found> = list.iter().filter(|h| each.iter().any(|e| std::ptr::eq(*e, *h))).collect();
         if !new.is_empty() {
             let _ = writeln!(out, "\n# from {}", one_line(from));
         }
         let mut at = 0;
         while at < new.len() {
-            let run = run(&new[at..]);
-            host(&mut out, &new[at..at + run]);
-            at += run;
+            let length = run(&new[at..]);
+            out.push_str(if at > 0 { "\n" } else { "" });
+            host(&mut out, &new[at..at + length], "");
+            at += length;
         }
     }
-    let mut names: Vec<String> = Vec::new();
-    for context in contexts {
-        let count = names.iter().filter(|n| **n == context.name).count();
-        names.push(context.name.clone());
-        let name = if count == 0 { context.name.clone() } else { format!("{}-{}", context.name, count + 1) };
-        let _ = writeln!(
-            out,
-            "\n# from {}\n[[cluster]]\nname = {}\nkubeconfig = {}\ncontext = {}",
-            one_line(&context.file),
-            quote(&name),
-            quote(&context.file),
-            quote(&context.name)
-        );
+    contexts(&mut out, &known.contexts);
+    let mut taken: Vec<String> = each.iter().map(|h| h.name.clone()).collect();
+    for guests in &known.guests {
+        suggest(&mut out, guests, &mut taken);
     }
     out
 }
 
-/// How many of the first hosts count up by one in name (and address) and are alike in all else.
-fn run(hosts: &[&Found]) -> usize {
-    let Some(first) = hosts.first() else { return 0 };
-    let mut length = 1;
-    while let Some(next) = hosts.get(length) {
-        let step = u64::try_from(length).unwrap_or(0);
-        let alike = Found { name: first.name.clone(), address: first.address.clone(), ..(*next).clone() } == **first;
-        let counts =
-            follows(&first.name, &next.name, step) && (first.address.is_empty() && next.address.is_empty() || follows(&first.address, &next.address, step));
-        if !(alike && counts) {
-            break;
+fn contexts(out: &mut String, contexts: &[Context]) {
+    let mut names: Vec<String> = Vec::new();
+    for context in contexts {
+        let mut name = context.name.clone();
+        let mut count = 2;
+        while names.contains(&name) {
+            name = format!("{}-{count}", context.name);
+            count += 1;
         }
-        length += 1;
-    }
-    length
-}
-
-/// The text before the digits at its end, and the digits.
-fn split(text: &str) -> Option<(&str, &str)> {
-    let stem = text.trim_end_matches(|c: char| c.is_ascii_digit());
-    let digits = &text[stem.len()..];
-    (!digits.is_empty() && digits.len() < 9).then_some((stem, digits))
-}
-
-fn follows(first: &str, next: &str, step: u64) -> bool {
-    let (Some((stem, from)), Some((other, to))) = (split(first), split(next)) else { return false };
-    let padded = !from.starts_with('0') || from.len() == to.len();
-    let plain = from.starts_with('0') || !to.starts_with('0');
-    stem == other && padded && plain && from.parse::<u64>().ok().map(|n| n + step) == to.parse().ok()
-}
-
-fn range(texts: (&str, &str)) -> String {
-    match (split(texts.0), split(texts.1)) {
-        (Some((stem, from)), Some((_, to))) => format!("{stem}[{from}-{to}]"),
-        _ => texts.0.to_owned(),
+        let (file, text) = (one_line(&context.file), quote(&context.file));
+        let _ = writeln!(out, "\n# from {file}\n[[cluster]]\nname = {}\nkubeconfig = {text}\ncontext = {}", quote(&name), quote(&context.name));
+        names.push(name);
     }
 }
 
-fn host(out: &mut String, run: &[&Found]) {
+/// The guests of one machine that are no hosts of the file yet.
+fn suggest(out: &mut String, guests: &Guests, taken: &mut Vec<String>) {
+    // A name with brackets would be read as a pattern, and one of two names could not be used.
+    let usable = |n: &&String| !n.contains(['[', ']']) && !taken.contains(n);
+    let new: Vec<Found> =
+        guests.names.iter().filter(usable).map(|n| Found { name: n.clone(), jump: guests.host.clone().into_iter().collect(), ..Found::default() }).collect();
+    if new.is_empty() {
+        return;
+    }
+    let from = guests.host.as_deref().map_or_else(|| "this machine".to_owned(), one_line);
+    let _ = writeln!(out, "\n# Guests of {from}. Take the # away from those that can be logged in to; add an address where the name is none.");
+    let list: Vec<&Found> = new.iter().collect();
+    let mut at = 0;
+    while at < list.len() {
+        let length = run(&list[at..]);
+        out.push_str(if at > 0 { "\n" } else { "" });
+        host(out, &list[at..at + length], "#");
+        at += length;
+    }
+    taken.extend(new.into_iter().map(|h| h.name));
+}
+
+fn host(out: &mut String, run: &[&Found], mark: &str) {
     let (Some(first), Some(last)) = (run.first(), run.last()) else { return };
     let pattern = |a: &str, b: &str| if run.len() > 1 { range((a, b)) } else { a.to_owned() };
-    let _ = writeln!(out, "[[host]]\nname = {}", quote(&pattern(&first.name, &last.name)));
+    let mut line = |text: String| {
+        let _ = writeln!(out, "{mark}{text}");
+    };
+    first.notes.iter().for_each(|note| line(format!("# {}", one_line(note))));
+    line("[[host]]".to_owned());
+    line(format!("name = {}", quote(&pattern(&first.name, &last.name))));
     if !first.address.is_empty() {
-        let _ = writeln!(out, "address = {}", quote(&pattern(&first.address, &last.address)));
+        line(format!("address = {}", quote(&pattern(&first.address, &last.address))));
     }
-    for (key, value) in [("user", &first.user), ("identity", &first.identity), ("jump", &first.jump)] {
-        if let Some(value) = value {
-            let _ = writeln!(out, "{key} = {}", quote(value));
-        }
+    for (key, value) in [("user", &first.user), ("identity", &first.identity)] {
+        value.iter().for_each(|value| line(format!("{key} = {}", quote(value))));
     }
-    if let Some(port) = first.port {
-        let _ = writeln!(out, "port = {port}");
+    match first.jump.as_slice() {
+        [] => {}
+        [hop] => line(format!("jump = {}", quote(hop))),
+        hops => line(format!("jump = [{}]", list(hops))),
     }
+    first.port.iter().for_each(|port| line(format!("port = {port}")));
     if first.sudo {
-        out.push_str("become = \"sudo\"\n");
+        line("become = \"sudo\"".to_owned());
     }
     if !first.groups.is_empty() {
-        let groups: Vec<String> = first.groups.iter().map(|g| quote(g)).collect();
-        let _ = writeln!(out, "groups = [{}]", groups.join(", "));
+        line(format!("groups = [{}]", list(&first.groups)));
     }
+}
+
+fn list(texts: &[String]) -> String {
+    texts.iter().map(|t| quote(t)).collect::<Vec<_>>().join(", ")
 }
 
 fn quote(text: &str) -> String {
