@@ -69,6 +69,12 @@ pub fn picture(spec: &Spec, sentinels: &[String], views: &[View<Seen>], now: Mom
         member.reasons.extend(others);
     }
     replication::judge(&scene, &mut group);
+    // Where nobody follows anybody, memory says most.
+    for member in group.members.iter_mut().filter(|_| group.edges.is_empty()) {
+        if let Some(at) = member.metrics.iter().position(|m| m.key == "memory_used_bytes") {
+            member.metrics[..=at].rotate_right(1);
+        }
+    }
     if scene.is_cluster() {
         cluster::judge(&scene, &mut group);
     } else {

@@ -5,7 +5,7 @@ use super::super::nodes::NodeRole;
 use super::super::seen::Seen;
 use super::Scene;
 use super::cast::{Actor, who};
-use crate::model::group::{Edge, EdgeState, Group, Metric, Unit};
+use crate::model::group::{Edge, EdgeState, Group, Member, Metric, Unit};
 use crate::model::reason::{Arg, Reason};
 use crate::source::middleware::member::View;
 
@@ -40,7 +40,11 @@ pub fn judge(scene: &Scene<'_, '_>, group: &mut Group) {
         let from = master.map_or(link.master.as_str(), Actor::address);
         group.members[place].upstream = Some(from.into());
         let lag = master.and_then(Actor::info).zip(actor.info()).and_then(|(m, r)| lag(m, r));
-        group.members[place].metric("lag_bytes", Unit::Bytes, lag.map(|l| l as f64));
+        // A pane shows the first number of each member: of a replica that is its lag, of a master that of its slowest follower.
+        headline(&mut group.members[place], "lag_bytes", lag);
+        if let Some(of) = master.and_then(|m| scene.place(m)) {
+            headline(&mut group.members[of], "followers_lag_bytes", lag);
+        }
         let fresh = actor.info().is_some();
         if fresh {
             let reasons = of_link(scene, actor, link, master, lag);
@@ -61,6 +65,15 @@ pub fn judge(scene: &Scene<'_, '_>, group: &mut Group) {
             metrics: lag.filter(|_| fresh).map(|l| Metric { key: "lag_bytes", unit: Unit::Bytes, value: l as f64 }).into_iter().collect(),
             details: Vec::new(),
         });
+    }
+}
+
+/// Puts a number before the others; of two with one key the greater stays.
+fn headline(member: &mut Member, key: &'static str, bytes: Option<u64>) {
+    let Some(value) = bytes.map(|b| b as f64) else { return };
+    match member.metrics.iter_mut().find(|m| m.key == key) {
+        Some(metric) => metric.value = metric.value.max(value),
+        None => member.metrics.insert(0, Metric { key, unit: Unit::Bytes, value }),
     }
 }
 

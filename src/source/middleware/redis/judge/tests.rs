@@ -85,6 +85,9 @@ fn lag_counts_against_the_backlog() {
     let list = "slave0:ip=b,port=1,state=online,offset=0,lag=0";
     let group = |offset: u32| judge(&[master("a:1", &format!("master_repl_offset:2000\n{list}")), replica("b:1", "a:1", &format!("slave_repl_offset:{offset}"))]);
     assert_eq!(worst(&group(1900)), Verdict::Ok);
+    let first: Vec<_> = group(1900).members.iter().map(|m| (m.metrics[0].key, m.metrics[0].value)).collect();
+    assert_eq!(first, [("followers_lag_bytes", 100.0), ("lag_bytes", 100.0)]);
+    assert_eq!(judge(&[master("a:1", "")]).members[0].metrics[0].key, "memory_used_bytes");
     assert_eq!(worst(&group(1400)), Verdict::Warn);
     assert_eq!(worst(&group(900)), Verdict::Crit);
 }
