@@ -50,7 +50,7 @@ fn spec(members: &[String]) -> Spec {
     let members: Vec<&str> = members.iter().map(String::as_str).collect();
     let mut spec = Spec::new("redis", "cache", &members);
     spec.account = account("", PASSWORD);
-    spec.every = Some(Duration::from_millis(1000));
+    spec.every = Some(Duration::from_secs(1));
     spec
 }
 
@@ -140,10 +140,17 @@ fn sentinels(servers: &[Server]) -> (Vec<Server>, Spec) {
 
 fn sentinel_failover() {
     let mut servers = replicated(2);
-    let (_watchers, spec) = sentinels(&servers);
+    let (watchers, mut spec) = sentinels(&servers);
+    // With the least rights, of an account that the data members do not know.
+    for watcher in &watchers {
+        let rules: Vec<&str> = ["ACL", "SETUSER", "watch", "on", ">watch-only-2"].into_iter().chain(acl::SENTINEL_RULES.split(' ')).collect();
+        assert_eq!(watcher.cli(&rules), "OK");
+    }
+    spec.companions[0].account = account("watch", "watch-only-2");
     let watched = Watched::start(spec);
     let group = watched.wait("sentinels and data members", SOON, |g| g.members.len() == 6 && worst(g) == Verdict::Ok);
     assert_eq!(group.members.iter().filter(|m| &*m.role == "sentinel").count(), 3);
+    assert!(group.members.iter().all(|m| m.denied.is_empty()), "{}", show(&group));
     assert_eq!(&*member(&group, &servers[0].address()).role, "master");
     let old = servers[0].address();
     servers[0].kill();
@@ -347,7 +354,7 @@ fn wrong_password() {
     let seen = watched.pictures();
     let group = watched.wait("ten more pictures", SOON, |_| watched.pictures() > seen + 10);
     assert!(has(&group.reasons, "redis.few_witnesses", Verdict::Unknown), "{}", show(&group));
-    servers[1].password = "another-secret".to_owned();
+    "another-secret".clone_into(&mut servers[1].password);
     assert_eq!(refusals(&servers[1]), 1, "one attempt in more than ten polls");
 
     // No password at all where one is wanted.
