@@ -10,6 +10,8 @@
 pub mod line;
 pub mod member;
 pub mod poll;
+#[cfg(test)]
+mod poll_tests;
 pub mod reach;
 pub mod spec;
 
