@@ -45,6 +45,7 @@ pub fn tests() -> Vec<Trial> {
         case("mysql::a_heartbeat_tells_the_lag", maria, heartbeat),
         case("mysql::semi_sync_that_fell_back_and_a_read_only_source", maria, semi_sync),
         case("mysql::members_are_reached_through_a_dialler", maria, through),
+        case("mysql::sixty_members_cost_little", maria, sixty),
         case("mysql::nine_pair_by_gtid", mysql, nine),
     ]
 }
@@ -449,6 +450,28 @@ fn through() {
     let watched = Watched::start(spec);
     let group = watched.wait_ok(SOON);
     assert_eq!(&*edge(&group, "orders-1.orders:3306").from, "orders-0.orders:3306", "the replica calls it 127.0.0.1; its server id tells");
+}
+
+/// One server under sixty addresses of the loopback network, at the default pace.
+fn sixty() {
+    let source = maria_source(1, &["--bind-address=0.0.0.0"]);
+    let addresses: Vec<String> = (1..=60).map(|n| format!("127.0.0.{n}:{}", source.port)).collect();
+    let mut spec = Spec::new("mysql", "many", &addresses.iter().map(String::as_str).collect::<Vec<_>>());
+    spec.account = account("deck", "deck-pw-1");
+    let before_kb = resident_kb();
+    let watched = Watched::start(spec);
+    watched.wait("all sixty", SOON, |g| g.members.len() == 60 && g.members.iter().all(|m| m.answered_at.is_some()));
+    let (before, from) = (watched.cpu(), watched.pictures());
+    eventually("three more ticks", SOON, || (watched.pictures() >= from + 3).then_some(()));
+    let percent = watched.cpu().saturating_sub(before).as_secs_f64() / 15.0 * 100.0;
+    println!("sixty members: {percent:.2} % of a core, from {before_kb} to {} kB of memory", resident_kb());
+    assert!(percent < 2.0, "{percent:.2} % of a core");
+}
+
+/// Of the whole test binary: other tests run beside this one, so it is told and not judged.
+fn resident_kb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("procfs");
+    status.lines().find_map(|l| l.strip_prefix("VmRSS:")?.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
 }
 
 fn nine() {

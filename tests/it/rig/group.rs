@@ -77,6 +77,8 @@ pub struct Watched {
     stop: CancellationToken,
     thread: Option<std::thread::JoinHandle<()>>,
     pub meter: Arc<Meter>,
+    /// `PID/task/TID` of its thread.
+    task: Arc<Mutex<String>>,
 }
 
 impl Watched {
@@ -93,12 +95,16 @@ impl Watched {
         };
         let heard = ear.clone();
         let mut source = middleware::source(spec).expect("a source");
+        let task = Arc::new(Mutex::new(String::new()));
+        let own = task.clone();
         let thread = std::thread::spawn(move || {
+            let link = std::fs::read_link("/proc/thread-self").expect("procfs");
+            *own.lock().expect("no panic while held") = link.to_string_lossy().into_owned();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
             let end = runtime.block_on(source.run(cx));
             heard.note(|h| h.ended = Some(end));
         });
-        Self { ear, stop, thread: Some(thread), meter }
+        Self { ear, stop, thread: Some(thread), meter, task }
     }
 
     fn read<T>(&self, how: impl FnOnce(&Heard) -> T) -> T {
@@ -111,6 +117,12 @@ impl Watched {
 
     pub fn pictures(&self) -> usize {
         self.read(|h| h.pictures)
+    }
+
+    /// What its thread has used of a core since it started.
+    pub fn cpu(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/schedstat", self.task.lock().expect("no panic while held"))).expect("procfs");
+        Duration::from_nanos(stat.split(' ').next().and_then(|n| n.parse().ok()).expect("nanoseconds"))
     }
 
     pub fn trouble(&self) -> Option<SourceError> {
