@@ -182,6 +182,7 @@ impl Cockpit {
                 Effect::Copy(text) => self.seat.copy(&text),
                 Effect::Save { path, text } => self.save(&path, &text).await,
                 Effect::Suspend(errand) => self.run_errand(errand).await,
+                Effect::Redraw => self.seat.redraw_all(),
                 Effect::Background => self.seat.background(),
                 Effect::Quit => return Some(End::Quit),
             }

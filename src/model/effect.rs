@@ -30,6 +30,8 @@ pub enum Effect {
     },
     /// Give the terminal to this command (an exec credential plugin, a pager) and take it back afterwards.
     Suspend(Errand),
+    /// Draw every cell again: something else wrote to the terminal.
+    Redraw,
     /// Stop for the shell's job control.
     Background,
     Quit,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::id::{Name, SourceId};
+use super::id::{GroupKey, Name, SourceId, Target};
 use crate::base::clock::Moment;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -53,6 +53,15 @@ impl Subject {
     pub fn name(&self) -> &Name {
         match self {
             Self::Host(name) | Self::Cluster(name) | Self::Middleware { name, .. } => name,
+        }
+    }
+
+    /// The row that this is about, whether there is one yet or not.
+    pub fn target(&self) -> Target {
+        match self {
+            Self::Host(name) => Target::Host(name.clone()),
+            Self::Cluster(name) => Target::Cluster(name.clone()),
+            Self::Middleware { kind, name } => Target::Group(GroupKey { kind: kind.clone(), name: name.clone() }),
         }
     }
 }

@@ -123,6 +123,26 @@ impl Store {
         self.sources.get(&id)
     }
 
+    /// The first source that is for this host, cluster or middleware itself.
+    pub fn source_of(&self, target: &Target) -> Option<&SourceStatus> {
+        self.sources.values().find(|s| s.subject.target() == *target)
+    }
+
+    /// Has any table a row of it?
+    pub fn has(&self, target: &Target) -> bool {
+        match target {
+            Target::Host(k) => self.hosts.get(k).is_some(),
+            Target::Vm(k) => self.vms.get(k).is_some(),
+            Target::Container(k) => self.containers.get(k).is_some(),
+            Target::Cluster(k) => self.clusters.get(k).is_some(),
+            Target::Node(k) => self.nodes.get(k).is_some(),
+            Target::Pod(k) => self.pods.get(k).is_some(),
+            Target::Workload(k) => self.workloads.get(k).is_some(),
+            Target::Event(k) => self.events.get(k).is_some(),
+            Target::Group(k) => self.groups.get(k).is_some(),
+        }
+    }
+
     /// Grows whenever rows change their effective verdict without a fact of their own.
     pub fn epoch(&self) -> u64 {
         self.epoch

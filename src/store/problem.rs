@@ -56,12 +56,24 @@ pub(super) fn list(store: &Store) -> Vec<Problem> {
     for (_, e) in store.workloads.troubled().filter(|(_, e)| !lost.contains(&e.source)) {
         all.push(problem(e));
     }
+    silent(store, &mut all);
     for p in &mut all {
         p.folded += folds.get(&p.target).copied().unwrap_or(0);
     }
     all.sort_by_key(|p| (p.verdict.rank(), p.since));
     all.truncate(MOST);
     all
+}
+
+/// Lost sources that no row of a table speaks for: hosts, clusters and middleware that never answered, or whose entry is broken.
+fn silent(store: &Store, all: &mut Vec<Problem>) {
+    let mut named: HashSet<Target> = HashSet::new();
+    for s in store.sources().filter(|s| !s.state.is_live() && s.state != SourceState::Connecting) {
+        let target = s.subject.target();
+        if !store.has(&target) && named.insert(target.clone()) {
+            all.push(Problem { target, verdict: Verdict::Unknown, since: s.since, folded: 0 });
+        }
+    }
 }
 
 /// Pods of one controller in one state share a line.

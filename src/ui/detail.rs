@@ -226,7 +226,7 @@ impl Page<'_> {
         match target {
             Target::Host(k) => match store.hosts.get(k) {
                 Some(e) => self.host(e),
-                None => self.source(store.sources().find(|s| matches!(&s.subject, crate::model::source::Subject::Host(n) if n == k))?.id),
+                None => self.source(store.source_of(target)?.id),
             },
             Target::Vm(k) => self.vm(store.vms.get(k)?),
             Target::Node(k) => self.node(store.nodes.get(k)?),
@@ -254,7 +254,7 @@ impl Page<'_> {
                         self.add("lease", format!("{}  {}", l.name, l.holder));
                     }
                 }
-                None => self.source(store.sources().find(|s| matches!(&s.subject, crate::model::source::Subject::Cluster(n) if n == k))?.id),
+                None => self.source(store.source_of(target)?.id),
             },
             Target::Workload(k) => {
                 let e = store.workloads.get(k)?;
@@ -274,7 +274,10 @@ impl Page<'_> {
                 self.moment("last", Some(e.row.last_seen_at));
             }
             Target::Group(k) => {
-                let e = store.groups.get(k)?;
+                let Some(e) = store.groups.get(k) else {
+                    self.source(store.source_of(target)?.id);
+                    return Some(());
+                };
                 self.standing(e);
                 for m in &e.row.members {
                     let numbers: Vec<String> = m.metrics.iter().map(|x| format!("{} {}", x.key, middleware::show_metric(x))).collect();

@@ -116,17 +116,16 @@ fn shares(room: u16, needs: &[(u16, u16, i16); 5]) -> [u16; 5] {
             *w = u16::try_from(u32::from(needs[i].1) * u32::from(room) / u32::from(least.max(1))).unwrap_or(0);
         }
     } else {
-        let want: u32 = (0..5).map(|i| u32::from(wish(i) - needs[i].1)).sum();
-        let spare = u32::from(room - least);
         for (i, w) in out.iter_mut().enumerate() {
-            let more = u32::from(wish(i) - needs[i].1);
-            let got = if want <= spare { more } else { more * spare / want.max(1) };
-            *w = needs[i].1 + u16::try_from(got).unwrap_or(0);
+            *w = needs[i].1;
         }
-        let used: u16 = out.iter().sum();
-        let over = u32::from(room - used.min(room));
-        for (i, w) in out.iter_mut().enumerate() {
-            *w += u16::try_from(over * WEIGHT[i] / 17).unwrap_or(0);
+        // Column by column to whoever has the least for its weight, as long as somebody wishes for more; then to all alike.
+        for _ in least..room {
+            let given = |i: &usize| u32::from(out[*i] - needs[*i].1) * 60 / WEIGHT[*i];
+            let next = (0..5).filter(|i| out[*i] < wish(*i)).min_by_key(given).or_else(|| (0..5).min_by_key(given));
+            if let Some(i) = next {
+                out[i] += 1;
+            }
         }
     }
     let used: u16 = out.iter().sum();

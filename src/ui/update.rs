@@ -181,8 +181,7 @@ impl Ui {
                 let at = names.iter().position(|n| n == self.paint.theme()).unwrap_or(0);
                 self.set_theme(&names[(at + 1) % names.len().max(1)]);
             }
-            // The loop redraws whole when it sees this; nothing here changes.
-            Command::Redraw => {}
+            Command::Redraw => return vec![Effect::Redraw],
             Command::Suspend => return vec![Effect::Background],
             Command::Quit => return vec![Effect::Quit],
         }

@@ -20,7 +20,9 @@ pub struct Problems {
 
 /// The first reason that speaks for the verdict, as a sentence.
 pub fn evidence(say: &Say, target: &Target) -> String {
-    let Some(j) = say.store.judge(target) else { return String::new() };
+    let Some(j) = say.store.judge(target) else {
+        return say.store.source_of(target).map_or_else(String::new, |s| super::source_line(say, s.state, &s.error, &s.remedy));
+    };
     let worst = j.reasons.iter().filter(|r| r.verdict == j.verdict).chain(&j.reasons).next();
     worst.map_or_else(String::new, |r| say.lang.reason(r))
 }

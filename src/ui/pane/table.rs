@@ -470,7 +470,13 @@ impl<F: Floor> Pane for TablePane<F> {
                 } + 1;
             }
         }
-        if self.lines() == 0 { (least.min(16), least.min(14)) } else { ((full - 1).max(20), (least - 1).max(18)) }
+        if self.view.rows().is_empty() {
+            // A line that says why there is nothing needs room of its own; the pods keep theirs for when they come.
+            let like = if F::PANE.slot() == 3 { 44 } else { 22 + u16::from(!self.extras.is_empty()) * 12 };
+            (like, least.clamp(17, 22))
+        } else {
+            ((full - 1).max(20), (least - 1).max(18))
+        }
     }
 }
 
