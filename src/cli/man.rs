@@ -15,17 +15,13 @@ pub fn write(page: &[String], out: &mut dyn Write, say: &mut dyn Write) -> io::R
     let wanted = page.join("-");
     let mut pages = Vec::new();
     collect(&definition, "", &mut pages);
-    match pages.iter().find(|(name, _)| *name == wanted) {
-        Some((_, command)) => {
-            clap_mangen::Man::new((*command).clone()).render(out)?;
-            Ok(0)
-        }
-        None => {
-            let names = pages.iter().map(|(name, _)| name.as_str()).filter(|n| !n.is_empty());
-            writeln!(say, "there is no page `{wanted}`; {}", suggest::help(&wanted, names, "the pages are"))?;
-            Ok(USAGE)
-        }
+    if let Some((_, command)) = pages.iter().find(|(name, _)| *name == wanted) {
+        clap_mangen::Man::new((*command).clone()).render(out)?;
+        return Ok(0);
     }
+    let names = pages.iter().map(|(name, _)| name.as_str()).filter(|n| !n.is_empty());
+    writeln!(say, "there is no page `{wanted}`; {}", suggest::help(&wanted, names, "the pages are"))?;
+    Ok(USAGE)
 }
 
 fn collect<'c>(command: &'c clap::Command, name: &str, pages: &mut Vec<(String, &'c clap::Command)>) {

@@ -51,7 +51,7 @@ fn kubeconfig(r: &mut Reader<'_>, f: &Fields<'_>, refs: &mut Vec<Ref>) -> Kubeco
                 "correct the path, or fetch it from a master with kubeconfig = { ssh = \"HOST:/etc/kubernetes/admin.conf\" }",
             ),
             FileState::Unreadable(why) => {
-                r.error(&value.span(), format!("the kubeconfig {shown} cannot be read: {why}"), format!("check its owner and mode: ls -l {shown}"))
+                r.error(&value.span(), format!("the kubeconfig {shown} cannot be read: {why}"), format!("check its owner and mode: ls -l {shown}"));
             }
             FileState::Private | FileState::Shared(_) => {}
         }

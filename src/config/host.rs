@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use toml::Spanned;
 use toml::de::DeValue;
 
 use super::jump::{self, Jump};
@@ -27,13 +28,19 @@ pub(super) struct Login {
     password: Option<SecretRef>,
     passphrase: Option<SecretRef>,
     every: Option<Duration>,
-    /// `Some(None)` reads none.
-    ssh_config: Option<Option<PathBuf>>,
+    ssh_config: Option<SshConfig>,
     known_hosts: Option<Vec<PathBuf>>,
 }
 
+/// Which configuration of OpenSSH is read.
+#[derive(Clone)]
+enum SshConfig {
+    Unread,
+    File(PathBuf),
+}
+
 /// One entry, expanded, and what it refers to.
-pub(super) struct Hosts {
+pub(super) struct Entry {
     pub(super) names: Vec<(String, Span)>,
     pub(super) hosts: Vec<HostSpec>,
     pub(super) refs: Vec<Ref>,
@@ -66,11 +73,11 @@ pub(super) fn login(r: &mut Reader<'_>, f: &Fields<'_>) -> Login {
     }
 }
 
-fn ssh_config(r: &mut Reader<'_>, f: &Fields<'_>) -> Option<Option<PathBuf>> {
+fn ssh_config(r: &mut Reader<'_>, f: &Fields<'_>) -> Option<SshConfig> {
     let value = f.table.get("ssh_config")?;
     match value.get_ref() {
-        DeValue::Boolean(false) => Some(None),
-        DeValue::String(text) => Some(Some(secret::file(r, text))),
+        DeValue::Boolean(false) => Some(SshConfig::Unread),
+        DeValue::String(text) => Some(SshConfig::File(secret::file(r, text))),
         _ => {
             r.wrong_type("ssh_config", value, "a path in quotes or false");
             None
@@ -79,8 +86,8 @@ fn ssh_config(r: &mut Reader<'_>, f: &Fields<'_>) -> Option<Option<PathBuf>> {
 }
 
 /// Reads one `[[host]]`. The names come back also where the entry is broken, so that each has its row.
-pub(super) fn read(r: &mut Reader<'_>, value: &Value<'_>, defaults: &Login) -> Hosts {
-    let mut out = Hosts { names: Vec::new(), hosts: Vec::new(), refs: Vec::new(), jumps: Vec::new() };
+pub(super) fn read(r: &mut Reader<'_>, value: &Value<'_>, defaults: &Login) -> Entry {
+    let mut out = Entry { names: Vec::new(), hosts: Vec::new(), refs: Vec::new(), jumps: Vec::new() };
     let Some(f) = r.fields("host", value, "[[host]]", schema::HOST) else { return out };
     let name = r.required(&f, "name");
     let own = login(r, &f);
@@ -101,7 +108,7 @@ pub(super) fn read(r: &mut Reader<'_>, value: &Value<'_>, defaults: &Login) -> H
     let login = over(own, defaults);
     if login.sudo != Some(true) && f.table.contains_key("become_password") {
         r.warning(
-            &f.table.get("become_password").map_or(f.span.clone(), |v| v.span()),
+            &f.table.get("become_password").map_or(f.span.clone(), Spanned::span),
             "`become_password` is not used without `become`",
             "add become = \"sudo\"",
         );
@@ -172,7 +179,11 @@ fn ssh(r: &Reader<'_>, login: &Login, address: String, jump: Vec<String>) -> Ssh
         jump,
         password: login.password.clone(),
         passphrase: login.passphrase.clone(),
-        config_file: login.ssh_config.clone().unwrap_or_else(|| Some(below_home("~/.ssh/config"))),
+        config_file: match &login.ssh_config {
+            None => Some(below_home("~/.ssh/config")),
+            Some(SshConfig::Unread) => None,
+            Some(SshConfig::File(path)) => Some(path.clone()),
+        },
         known_hosts: login.known_hosts.clone().unwrap_or_else(|| vec![below_home("~/.ssh/known_hosts"), "/etc/ssh/ssh_known_hosts".into()]),
     }
 }

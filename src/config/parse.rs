@@ -7,11 +7,12 @@ use toml::de::{DeTable, DeValue};
 
 use super::jump::{self, Jump};
 use super::keymap::Keymap;
-use super::probe::{FileState, Probe};
+use super::probe::Probe;
 use super::reader::{Fields, Reader, Span, Value};
 use super::refs::{self, Names, Ref, RefKind};
 use super::spec::{BrokenEntry, Config, Diagnostic, Environment, GlyphChoice, KeyPreset, ReadOnly, UiConfig};
-use super::{cluster, host, limits, middleware, schema, secret};
+use super::theme::{self, Themes};
+use super::{cluster, host, limits, middleware, schema};
 use crate::model::catalog::Catalog;
 use crate::model::id::Name;
 use crate::model::source::Subject;
@@ -126,14 +127,13 @@ impl Pass<'_> {
         if entry.names.is_empty() {
             subjects.push(Subject::Host(nameless("host", at, r.line(&value.span()))));
         }
-        match own_error {
-            Some(why) => self.config.broken.extend(subjects.into_iter().map(|subject| BrokenEntry { subject, why: why.clone() })),
-            None => {
-                self.refs.extend(entry.refs.into_iter().map(|reference| (subjects.clone(), reference)));
-                self.jumps.extend(entry.jumps.into_iter().filter(|j| !again.contains(&j.from)));
-                self.config.hosts.extend(entry.hosts.into_iter().filter(|h| !again.iter().any(|n| **n == *h.name)));
-            }
+        if let Some(why) = own_error {
+            self.config.broken.extend(subjects.into_iter().map(|subject| BrokenEntry { subject, why: why.clone() }));
+            return;
         }
+        self.refs.extend(entry.refs.into_iter().map(|reference| (subjects.clone(), reference)));
+        self.jumps.extend(entry.jumps.into_iter().filter(|j| !again.contains(&j.from)));
+        self.config.hosts.extend(entry.hosts.into_iter().filter(|h| !again.iter().any(|n| **n == *h.name)));
     }
 
     fn cluster(&mut self, r: &mut Reader<'_>, value: &Value<'_>, at: usize) {
@@ -142,13 +142,12 @@ impl Pass<'_> {
         let (name, why) = self.one(r, "cluster", entry.name.as_ref(), (value, at), before);
         self.names.clusters.extend(entry.name.map(|(n, _)| n));
         let subject = Subject::Cluster(name);
-        match why {
-            Some(why) => self.config.broken.push(BrokenEntry { subject, why }),
-            None => {
-                self.refs.extend(entry.refs.into_iter().map(|reference| (vec![subject.clone()], reference)));
-                self.config.clusters.extend(entry.cluster);
-            }
+        if let Some(why) = why {
+            self.config.broken.push(BrokenEntry { subject, why });
+            return;
         }
+        self.refs.extend(entry.refs.into_iter().map(|reference| (vec![subject.clone()], reference)));
+        self.config.clusters.extend(entry.cluster);
     }
 
     fn middleware(&mut self, r: &mut Reader<'_>, value: &Value<'_>, at: usize) {
@@ -157,13 +156,12 @@ impl Pass<'_> {
         let (name, why) = self.one(r, "middleware", entry.name.as_ref(), (value, at), before);
         self.names.middleware.extend(entry.name.map(|(n, _)| n));
         let subject = Subject::Middleware { kind: entry.kind.as_str().into(), name };
-        match why {
-            Some(why) => self.config.broken.push(BrokenEntry { subject, why }),
-            None => {
-                self.refs.extend(entry.refs.into_iter().map(|reference| (vec![subject.clone()], reference)));
-                self.config.middleware.extend(entry.spec);
-            }
+        if let Some(why) = why {
+            self.config.broken.push(BrokenEntry { subject, why });
+            return;
         }
+        self.refs.extend(entry.refs.into_iter().map(|reference| (vec![subject.clone()], reference)));
+        self.config.middleware.extend(entry.spec);
     }
 
     /// The name that the row of an entry has, and what is wrong with the entry: its own first error, or that its name is taken.
@@ -240,30 +238,27 @@ fn nameless(table: &str, at: usize, line: usize) -> Name {
     format!("{table} #{} (line {line})", at + 1).as_str().into()
 }
 
-/// A theme that comes with the cockpit, or one that stands in `themes/` beside the configuration.
 fn theme(r: &mut Reader<'_>, f: &Fields<'_>) -> String {
     let Some((name, span)) = r.string(f, "theme") else { return String::new() };
-    let own = secret::file(r, &format!("themes/{name}.toml"));
-    if schema::THEMES.contains(&name.as_str()) || r.probe.file(&own) != FileState::Missing {
+    let themes = Themes::default();
+    if themes.names().any(|known| known == name) {
         return name;
     }
-    let help = super::suggest::help(&name, schema::THEMES.iter().copied(), "the themes are");
-    r.error(&span, format!("there is no theme `{name}`"), format!("{help} (a theme of your own stands in {})", own.display()));
+    r.error(&span, format!("there is no theme `{name}`"), super::suggest::help(&name, themes.names(), "the themes are"));
     String::new()
 }
 
 fn color(r: &mut Reader<'_>, f: &Fields<'_>) -> String {
     let Some((name, span)) = r.string(f, "color") else { return String::new() };
-    let hex = name.strip_prefix('#').is_some_and(|h| h.len() == 6 && h.chars().all(|c| c.is_ascii_hexdigit()));
-    if hex || schema::COLORS.contains(&name.as_str()) {
+    if theme::colour(&name).is_some() {
         return name;
     }
-    let help = super::suggest::help(&name, schema::COLORS.iter().copied(), "the colours are");
+    let help = super::suggest::help(&name, theme::ANSI.into_iter(), "the colours are");
     r.error(&span, format!("there is no colour `{name}`"), format!("{help} (or write #rrggbb)"));
     String::new()
 }
 
-fn defaults<'t>(r: &mut Reader<'_>, root: &Fields<'t>) -> host::Login {
+fn defaults(r: &mut Reader<'_>, root: &Fields<'_>) -> host::Login {
     let Some(f) = root.table.get("defaults").and_then(|v| r.fields("defaults", v, "[defaults]", schema::DEFAULTS)) else { return host::Login::default() };
     match f.table.get("ssh").and_then(|v| r.fields("ssh", v, "[defaults.ssh]", schema::SSH)) {
         Some(ssh) => host::login(r, &ssh),
@@ -275,7 +270,7 @@ fn ui(r: &mut Reader<'_>, root: &Fields<'_>) -> UiConfig {
     let mut ui = UiConfig::default();
     if let Some(f) = root.table.get("ui").and_then(|v| r.fields("ui", v, "[ui]", schema::UI)) {
         ui.theme = theme(r, &f);
-        ui.lang = r.choice(&f, "lang", &[("auto", "auto"), ("en", "en"), ("zh-CN", "zh-CN")]).unwrap_or("auto").to_owned();
+        r.choice(&f, "lang", &[("auto", "auto"), ("en", "en"), ("zh-CN", "zh-CN")]).unwrap_or("auto").clone_into(&mut ui.lang);
         ui.keys = r.choice(&f, "keys", &[("default", KeyPreset::Default), ("k9s", KeyPreset::K9s)]).unwrap_or_default();
         ui.glyphs =
             r.choice(&f, "glyphs", &[("auto", GlyphChoice::Auto), ("unicode", GlyphChoice::Unicode), ("ascii", GlyphChoice::Ascii)]).unwrap_or_default();

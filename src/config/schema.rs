@@ -30,28 +30,6 @@ pub const AMQP: &[&str] = &["vhost", "user", "password"];
 pub const SENTINEL: &[&str] = &["members", "master", "user", "password"];
 pub const SECRET: &[&str] = &["env", "file", "command", "ask"];
 
-/// The themes that come with the cockpit; others stand in `themes/` beside the configuration.
-pub const THEMES: &[&str] = &["harbor", "paper", "high-contrast", "mono"];
-/// Colours by name, as terminals number them; `#rrggbb` serves as well.
-pub const COLORS: &[&str] = &[
-    "black",
-    "red",
-    "green",
-    "yellow",
-    "blue",
-    "magenta",
-    "cyan",
-    "white",
-    "bright-black",
-    "bright-red",
-    "bright-green",
-    "bright-yellow",
-    "bright-blue",
-    "bright-magenta",
-    "bright-cyan",
-    "bright-white",
-];
-
 /// Every table with the words that a message names it by.
 pub const ALL: &[(&str, &[&str])] = &[
     ("the file", ROOT),

@@ -58,7 +58,7 @@ pub(super) fn check(r: &mut Reader<'_>, path: &std::path::Path, span: &super::re
     match r.probe.file(path) {
         FileState::Private => return true,
         FileState::Missing => {
-            r.error(span, format!("{what} {shown} does not exist"), "create it or correct the path; a relative path starts at the directory of this file")
+            r.error(span, format!("{what} {shown} does not exist"), "create it or correct the path; a relative path starts at the directory of this file");
         }
         FileState::Unreadable(why) => r.error(span, format!("{what} {shown} cannot be read: {why}"), format!("check its owner and mode: ls -l {shown}")),
         FileState::Shared(mode) => r.error(span, format!("{what} {shown} can be read by others (mode {:04o})", mode & 0o7777), format!("chmod 600 {shown}")),

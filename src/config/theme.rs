@@ -164,7 +164,7 @@ struct FileLook {
     traits: Traits,
 }
 
-const ANSI: [&str; 16] = [
+pub(super) const ANSI: [&str; 16] = [
     "black",
     "red",
     "green",

@@ -10,7 +10,7 @@ use super::found::{Found, Guests};
 use crate::base::text::clean;
 
 /// Runs a program and gives what it printed, or why it could not. Handed in, so that tests need no network.
-pub type Run = dyn Fn(&[String]) -> Result<String, String> + Sync;
+pub(super) type Run = dyn Fn(&[String]) -> Result<String, String> + Sync;
 
 /// How many hosts are asked at once.
 const AT_ONCE: usize = 8;
@@ -23,7 +23,7 @@ const MOST_BYTES: u64 = 1 << 20;
 const VIRSH: &[&str] = &["virsh", "-r", "-c", "qemu:///system", "list", "--all", "--name"];
 
 /// What is asked of a host; `None` is this machine. Without a terminal nobody could answer a question, so none may be asked.
-pub fn command(host: Option<&Found>) -> Vec<String> {
+pub(super) fn command(host: Option<&Found>) -> Vec<String> {
     let virsh = VIRSH.iter().map(|w| (*w).to_owned());
     let Some(host) = host else { return virsh.collect() };
     let mut words: Vec<String> = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5"].map(str::to_owned).to_vec();
@@ -40,7 +40,7 @@ pub fn command(host: Option<&Found>) -> Vec<String> {
 }
 
 /// Asks this machine and every host. The answers stand in the order of the hosts; the others say why there is none.
-pub fn ask(hosts: &[&Found], run: &Run) -> (Vec<Guests>, Vec<String>) {
+pub(super) fn ask(hosts: &[&Found], run: &Run) -> (Vec<Guests>, Vec<String>) {
     let targets: Vec<Option<&Found>> = std::iter::once(None).chain(hosts.iter().map(|h| Some(*h))).collect();
     let next = AtomicUsize::new(0);
     let mut answers: Vec<(usize, Result<String, String>)> = thread::scope(|scope| {
@@ -75,7 +75,7 @@ pub fn ask(hosts: &[&Found], run: &Run) -> (Vec<Guests>, Vec<String>) {
 }
 
 /// The real one.
-pub fn run(words: &[String]) -> Result<String, String> {
+pub(super) fn run(words: &[String]) -> Result<String, String> {
     let Some((program, rest)) = words.split_first() else { return Err("nothing to run".to_owned()) };
     let mut child = Command::new(program)
         .args(rest)

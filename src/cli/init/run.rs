@@ -29,11 +29,11 @@ fn split(text: &str) -> Option<(&str, &str)> {
     (!digits.is_empty() && digits.len() < 9).then_some((stem, digits))
 }
 
-fn follows(first: &str, next: &str, step: u64) -> bool {
+fn follows(first: &str, next: &str, by: u64) -> bool {
     let (Some((stem, from)), Some((other, to))) = (split(first), split(next)) else { return false };
     let padded = !from.starts_with('0') || from.len() == to.len();
     let plain = from.starts_with('0') || !to.starts_with('0');
-    stem == other && padded && plain && from.parse::<u64>().ok().map(|n| n + step) == to.parse().ok()
+    stem == other && padded && plain && from.parse::<u64>().ok().map(|n| n + by) == to.parse().ok()
 }
 
 pub(super) fn range(texts: (&str, &str)) -> String {

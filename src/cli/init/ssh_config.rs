@@ -9,7 +9,7 @@ use super::found::Found;
 const DEEPEST: usize = 16;
 
 /// The hosts of a configuration. `include` gives the texts of the files that an `Include` pattern means.
-pub fn hosts(text: &str, include: &dyn Fn(&str) -> Vec<String>) -> Vec<Found> {
+pub(super) fn hosts(text: &str, include: &dyn Fn(&str) -> Vec<String>) -> Vec<Found> {
     let mut out = Vec::new();
     walk(text, include, 0, &mut out);
     let mut seen = Vec::new();
@@ -22,7 +22,7 @@ pub fn hosts(text: &str, include: &dyn Fn(&str) -> Vec<String>) -> Vec<Found> {
 }
 
 /// Does a `Host` or `Match host` line of this configuration name this host? `Host *` names nobody.
-pub fn knows(text: &str, name: &str, include: &dyn Fn(&str) -> Vec<String>) -> bool {
+pub(crate) fn knows(text: &str, name: &str, include: &dyn Fn(&str) -> Vec<String>) -> bool {
     knows_at(text, name, include, 0)
 }
 
@@ -66,7 +66,7 @@ fn lines(text: &str) -> impl Iterator<Item = (String, &str)> {
 }
 
 /// The files of an `Include`: relative ones below `~/.ssh`, `*` within the last part, as OpenSSH sorts them.
-pub fn included(dir: &Path, pattern: &str) -> Vec<String> {
+pub(crate) fn included(dir: &Path, pattern: &str) -> Vec<String> {
     let path = match pattern.strip_prefix("~/") {
         Some(rest) => dir.parent().unwrap_or(dir).join(rest),
         None => dir.join(pattern),

@@ -7,16 +7,16 @@ use super::run::{range, run};
 
 /// Everything that `init` gathered.
 #[derive(Clone, Debug, Default)]
-pub struct Known {
+pub(super) struct Known {
     /// Hosts by where they came from.
-    pub hosts: Vec<(String, Vec<Found>)>,
-    pub contexts: Vec<Context>,
-    pub guests: Vec<Guests>,
+    pub(super) hosts: Vec<(String, Vec<Found>)>,
+    pub(super) contexts: Vec<Context>,
+    pub(super) guests: Vec<Guests>,
 }
 
 impl Known {
     /// Every host once: the first place that knows a name wins.
-    pub fn each(&self) -> Vec<&Found> {
+    pub(super) fn each(&self) -> Vec<&Found> {
         let mut out: Vec<&Found> = Vec::new();
         for host in self.hosts.iter().flat_map(|(_, list)| list) {
             if !out.iter().any(|h| h.name == host.name) {
@@ -28,7 +28,7 @@ impl Known {
 }
 
 /// Suggestions stand behind `#` without a blank: taking the `#` away puts them in force.
-pub fn write(known: &Known) -> String {
+pub(super) fn write(known: &Known) -> String {
     let mut out = String::from("# Written by `quarterdeck init`. Every key is explained in config.example.toml; `quarterdeck config check` tells mistakes.\n");
     let each = known.each();
     for (from, list) in &known.hosts {
@@ -102,7 +102,9 @@ fn host(out: &mut String, run: &[&Found], mark: &str) {
         line(format!("address = {}", quote(&pattern(&first.address, &last.address))));
     }
     for (key, value) in [("user", &first.user), ("identity", &first.identity)] {
-        value.iter().for_each(|value| line(format!("{key} = {}", quote(value))));
+        if let Some(value) = value {
+            line(format!("{key} = {}", quote(value)));
+        }
     }
     match first.jump.as_slice() {
         [] => {}

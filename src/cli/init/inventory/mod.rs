@@ -22,7 +22,7 @@ struct Inventory {
 
 /// The hosts of an inventory, with the variables of their groups; a host's own win. The name of the file tells YAML; without one
 /// that does, what does not read as YAML with groups is INI.
-pub fn hosts(file: &str, text: &str) -> Result<Vec<Found>, String> {
+pub(super) fn hosts(file: &str, text: &str) -> Result<Vec<Found>, String> {
     let extension = file.rsplit_once('.').map_or("", |(_, e)| e).to_ascii_lowercase();
     let inventory = match extension.as_str() {
         "yml" | "yaml" | "json" => yaml::read(text)?,
