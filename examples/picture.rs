@@ -1,6 +1,6 @@
 //! Measures the complete picture of a cluster against its floors: `picture --kubeconfig FILE [--floor | --table | --stay SECONDS]`.
 //! Prints one line: seconds, own processor milliseconds, peak resident memory, requests, bytes, rows.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a measuring tool")]
+#![allow(clippy::pedantic, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a measuring tool")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 //! Draws the screen over a made-up cluster: `cargo run --example screen -- 160 45 harbor en unicode [keys ...]`, as ANSI on stdout.
-#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, clippy::pedantic)]
+#![allow(unreachable_pub, missing_docs, clippy::unwrap_used, clippy::print_stdout, clippy::pedantic)]
 
 use std::io::Write as _;
 

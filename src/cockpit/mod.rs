@@ -219,7 +219,7 @@ impl Cockpit {
         match (result, taken) {
             (Err(text), _) => self.seat.notice(Notice { good: false, text }),
             (Ok(()), Err(e)) => {
-                self.seat.notice(Notice { good: false, text: format!("the terminal did not come back whole: {e}; press ctrl-l to draw it again") })
+                self.seat.notice(Notice { good: false, text: format!("the terminal did not come back whole: {e}; press ctrl-l to draw it again") });
             }
             (Ok(()), Ok(())) => {}
         }
@@ -241,11 +241,8 @@ impl Cockpit {
 
 /// Lets a test see that a panic gives the terminal back; release builds know nothing of it.
 #[cfg(debug_assertions)]
-#[allow(clippy::panic, reason = "this is what it is for, in debug builds only")]
 fn debug_panic() {
-    if std::env::var_os("QUARTERDECK_TEST_PANIC").is_some() {
-        panic!("asked to by QUARTERDECK_TEST_PANIC");
-    }
+    assert!(std::env::var_os("QUARTERDECK_TEST_PANIC").is_none(), "asked to panic by QUARTERDECK_TEST_PANIC");
 }
 
 #[cfg(not(debug_assertions))]

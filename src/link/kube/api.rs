@@ -47,9 +47,8 @@ pub enum Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unauthorized(text) | Self::Transport(text) => f.write_str(text),
             Self::Status { code, text, .. } if text.is_empty() => write!(f, "{code}"),
-            Self::Status { text, .. } => f.write_str(text),
+            Self::Unauthorized(text) | Self::Transport(text) | Self::Status { text, .. } => f.write_str(text),
             Self::Setup(error) => f.write_str(&error.text),
         }
     }

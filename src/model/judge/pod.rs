@@ -181,6 +181,7 @@ mod tests {
         (j.verdict, j.reasons.iter().map(|r| r.code).collect())
     }
 
+    #[allow(clippy::unnecessary_wraps, reason = "it stands where a row has an option")]
     fn trouble(change: impl FnOnce(&mut Trouble)) -> Option<Box<Trouble>> {
         let mut trouble = Trouble { container: "app".into(), ..Trouble::default() };
         change(&mut trouble);

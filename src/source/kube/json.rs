@@ -4,13 +4,21 @@ use super::wire::{Broken, Part};
 
 const LARGEST: usize = 16 << 20;
 
+/// Where in a JSON text the next byte stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Text {
+    Outside,
+    Inside,
+    /// Right behind a backslash.
+    Escaped,
+}
+
 /// Hands out each element of the array named at the top level, and the object `metadata` beside it, wherever it stands.
 #[derive(Debug)]
 pub(crate) struct Splitter {
     array: &'static str,
     depth: u32,
-    in_string: bool,
-    escaped: bool,
+    text: Text,
     /// The last key at the top level.
     key: Vec<u8>,
     /// What is being kept, and why.
@@ -31,7 +39,7 @@ enum Keep {
 
 impl Splitter {
     pub(crate) fn new(array: &'static str) -> Self {
-        Self { array, depth: 0, in_string: false, escaped: false, key: Vec::new(), keep: Keep::Nothing, held: Vec::new(), in_array: false, done: false }
+        Self { array, depth: 0, text: Text::Outside, key: Vec::new(), keep: Keep::Nothing, held: Vec::new(), in_array: false, done: false }
     }
 
     pub(crate) fn is_done(&self) -> bool {
@@ -44,18 +52,18 @@ impl Splitter {
         let mut at = 0;
         while at < chunk.len() {
             let byte = chunk[at];
-            if self.in_string {
-                if self.escaped {
-                    self.escaped = false;
+            if self.text != Text::Outside {
+                if self.text == Text::Escaped {
+                    self.text = Text::Inside;
                     at += 1;
                     continue;
                 }
                 let Some(next) = memchr::memchr2(b'"', b'\\', &chunk[at..]) else { break };
                 at += next;
                 if chunk[at] == b'\\' {
-                    self.escaped = true;
+                    self.text = Text::Escaped;
                 } else {
-                    self.in_string = false;
+                    self.text = Text::Outside;
                     if self.keep == Keep::Key {
                         self.held.extend_from_slice(&chunk[from..at]);
                         self.key = std::mem::take(&mut self.held);
@@ -67,7 +75,7 @@ impl Splitter {
             }
             match byte {
                 b'"' => {
-                    self.in_string = true;
+                    self.text = Text::Inside;
                     if self.depth == 1 {
                         self.keep = Keep::Key;
                         self.held.clear();

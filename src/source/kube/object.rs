@@ -104,6 +104,7 @@ macro_rules! slim {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Message, Deserialize)]
         #[serde(rename_all = "camelCase", default)]
+        #[allow(clippy::struct_field_names, reason = "the API's own names")]
         pub(crate) struct $name {
             $($(#[$meta])* #[prost($($kind)+, tag = $tag)] #[serde(deserialize_with = "or_default")] pub(crate) $field: $ty,)*
         }

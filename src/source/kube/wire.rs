@@ -91,7 +91,7 @@ fn varint(bytes: &[u8]) -> Result<Option<(u64, usize)>, Broken> {
 struct Head {
     field: u64,
     wire: u64,
-    head: usize,
+    length: usize,
     body: u64,
 }
 
@@ -100,10 +100,10 @@ fn head(bytes: &[u8]) -> Result<Option<Head>, Broken> {
     let (field, wire) = (key >> 3, key & 7);
     let rest = &bytes[at..];
     Ok(match wire {
-        0 => varint(rest)?.map(|(_, n)| Head { field, wire, head: at, body: n as u64 }),
-        1 => Some(Head { field, wire, head: at, body: 8 }),
-        2 => varint(rest)?.map(|(len, n)| Head { field, wire, head: at + n, body: len }),
-        5 => Some(Head { field, wire, head: at, body: 4 }),
+        0 => varint(rest)?.map(|(_, n)| Head { field, wire, length: at, body: n as u64 }),
+        1 => Some(Head { field, wire, length: at, body: 8 }),
+        2 => varint(rest)?.map(|(len, n)| Head { field, wire, length: at + n, body: len }),
+        5 => Some(Head { field, wire, length: at, body: 4 }),
         _ => return Err(Broken("a field of unknown type")),
     })
 }
@@ -135,11 +135,11 @@ impl Eater for ProtoEater {
             return Ok(Step::Ate(MAGIC.len()));
         }
         let Some(head) = head(bytes)? else { return Ok(Step::Need(bytes.len() + 1)) };
-        let whole = (head.head as u64).saturating_add(head.body);
+        let whole = (head.length as u64).saturating_add(head.body);
         match &mut self.0 {
             Place::Envelope if head.field == 2 && head.wire == 2 => {
                 self.0 = Place::List { left: head.body };
-                return Ok(Step::Ate(head.head));
+                return Ok(Step::Ate(head.length));
             }
             Place::List { left } if *left == 0 => self.0 = Place::Envelope,
             Place::List { left } => {
@@ -151,7 +151,7 @@ impl Eater for ProtoEater {
                     return Ok(Step::Need(size));
                 }
                 *left -= whole;
-                let body = &bytes[head.head..size];
+                let body = &bytes[head.length..size];
                 match (head.field, head.wire) {
                     (1, 2) => each(Part::Meta(body)),
                     (2, 2) => each(Part::Item(body)),
@@ -277,8 +277,8 @@ impl Reading {
 /// The bytes of one length-delimited field of a message.
 pub(crate) fn field(mut bytes: &[u8], wanted: u64) -> Option<&[u8]> {
     while let Ok(Some(head)) = head(bytes) {
-        let end = head.head.checked_add(usize::try_from(head.body).ok()?)?;
-        let body = bytes.get(head.head..end)?;
+        let end = head.length.checked_add(usize::try_from(head.body).ok()?)?;
+        let body = bytes.get(head.length..end)?;
         if head.field == wanted && head.wire == 2 {
             return Some(body);
         }
