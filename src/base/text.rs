@@ -94,6 +94,31 @@ fn take_start(text: &str, cells: usize) -> &str {
     text
 }
 
+/// `text` without its first `cells`.
+pub fn skip_start(text: &str, cells: usize) -> &str {
+    &text[take_start(text, cells).len()..]
+}
+
+/// `text` in lines of at most `cells`, broken at blanks where there are any.
+pub fn wrap(text: &str, cells: usize) -> Vec<&str> {
+    let cells = cells.max(1);
+    let mut out = Vec::new();
+    let mut rest = text;
+    while width(rest) > cells {
+        let head = take_start(rest, cells);
+        // A cluster wider than the line stands alone and is cut by whoever draws it.
+        let head = if head.is_empty() { rest.graphemes(true).next().unwrap_or(rest) } else { head };
+        let at_blank = rest[head.len()..].starts_with(' ');
+        let end = if at_blank { head.len() } else { head.rfind(' ').filter(|at| *at * 2 > head.len()).unwrap_or(head.len()) };
+        out.push(rest[..end].trim_end());
+        rest = rest[end..].trim_start();
+    }
+    if !rest.is_empty() || out.is_empty() {
+        out.push(rest);
+    }
+    out
+}
+
 fn take_end(text: &str, cells: usize) -> &str {
     let mut used = 0;
     let mut from = text.len();
@@ -168,5 +193,15 @@ mod tests {
         assert_eq!([span(42), span(135), span(420), span(11_520), span(432_000)], ["42s", "2m15s", "7m", "3h12m", "5d"]);
         assert_eq!([age_step(16), age_step(59), age_step(61), age_step(100_000)], ["15s", "30s", "1m", "1d"]);
         assert_eq!([bytes(512), bytes(1536), bytes(68_719_476_736)], ["512B", "1.5K", "64G"]);
+    }
+
+    #[test]
+    fn wrapping_keeps_every_word_and_skipping_goes_by_cells() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
+        assert_eq!(wrap("", 3), [""]);
+        assert_eq!(wrap("订单订单", 1), ["订", "单", "订", "单"]);
+        assert_eq!(skip_start("订单ab", 2), "单ab");
+        assert_eq!(skip_start("ab", 9), "");
     }
 }

@@ -252,9 +252,8 @@ fn up(store: &Store, target: &Target, guess: bool, kin: &mut Relatives) {
         ),
         Target::Workload(key) => {
             if let Some(w) = store.workloads.get(key).map(|e| &e.row) {
-                let owned = |p: &crate::model::pod::Pod| {
-                    p.cluster == w.cluster && p.namespace == w.namespace && p.owner.as_ref().is_some_and(|o| owns(&w.name, &o.name))
-                };
+                let owned =
+                    |p: &crate::model::pod::Pod| p.cluster == w.cluster && p.namespace == w.namespace && p.owner.as_ref().is_some_and(|o| owns(&w.name, o));
                 above.extend(store.pods.iter().filter(|(_, e)| owned(&e.row)).map(|(_, e)| (e.row.target(), false)));
             }
         }
@@ -268,7 +267,8 @@ fn up(store: &Store, target: &Target, guess: bool, kin: &mut Relatives) {
     }
 }
 
-/// A Deployment's pods belong to `NAME-HASH`, everything else's to `NAME`.
-fn owns(workload: &str, owner: &str) -> bool {
-    owner == workload || owner.strip_prefix(workload).and_then(|rest| rest.strip_prefix('-')).is_some_and(|hash| !hash.contains('-'))
+/// A Deployment's pods belong to a ReplicaSet `NAME-HASH`, a CronJob's to a Job `NAME-TIME`, everything else's to `NAME`.
+fn owns(workload: &str, owner: &crate::model::pod::Owner) -> bool {
+    let numbered = || owner.name.strip_prefix(workload).and_then(|rest| rest.strip_prefix('-')).is_some_and(|hash| !hash.contains('-'));
+    *owner.name == *workload || (matches!(&*owner.kind, "ReplicaSet" | "Job") && numbered())
 }

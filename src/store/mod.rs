@@ -123,6 +123,19 @@ impl Store {
         self.sources.get(&id)
     }
 
+    /// Two equal stamps: no row that has relatives changed in between.
+    pub fn stamp(&self) -> [u64; 7] {
+        [
+            self.hosts.generation(),
+            self.vms.generation(),
+            self.containers.generation(),
+            self.nodes.generation(),
+            self.pods.generation(),
+            self.workloads.generation(),
+            self.epoch,
+        ]
+    }
+
     /// The first source that is for this host, cluster or middleware itself.
     pub fn source_of(&self, target: &Target) -> Option<&SourceStatus> {
         self.sources.values().find(|s| s.subject.target() == *target)

@@ -9,6 +9,7 @@ use crate::model::host::MountProbe;
 use crate::model::id::{SourceId, Target};
 use crate::model::verdict::Verdict;
 use crate::store::Store;
+use crate::store::joins::Relatives;
 use crate::store::table::Entry;
 
 /// One line of the dock: a label in the margin, text, and how it looks.
@@ -288,8 +289,7 @@ impl Page<'_> {
         Some(())
     }
 
-    fn kin(&mut self, target: &Target) {
-        let kin = self.say.store.relatives(target);
+    fn kin(&mut self, kin: &Relatives) {
         let count = kin.iter().count();
         for t in kin.iter().filter(|t| !matches!(t, Target::Pod(_)) || count <= 8).take(8) {
             let guess = if kin.is_guess(t) { format!("  ({})", self.say.lang.word("detail.guess")) } else { String::new() };
@@ -323,7 +323,7 @@ impl Ui {
             page.more(self.lang.word("detail.gone"), "text.dim");
         }
         page.events(&target);
-        page.kin(&target);
+        page.kin(&self.kin_of(store, &target));
         page.lines
     }
 
@@ -331,12 +331,30 @@ impl Ui {
         if self.focus == super::PROBLEMS { self.problems.selected() } else { self.pane(self.slot).selected() }
     }
 
-    /// What the dock shows, as lines.
-    pub(super) fn dock_lines(&self, store: &Store) -> Vec<Fact> {
+    /// What the dock shows, as lines that fit it, and in how many columns. Sentences about one row are broken to fit; the lines
+    /// of a document are not, as a broken manifest is hard to read.
+    pub(super) fn dock_lines(&self, store: &Store) -> (Vec<Fact>, usize) {
         match &self.dock_text {
-            DockText::Detail => self.detail(store),
-            DockText::Waiting(..) => vec![Fact { text: self.lang.word("dock.waiting").to_owned(), scope: "text.dim", ..Fact::default() }],
-            DockText::Document(d) => d.lines.iter().map(|l| Fact { text: l.clone(), ..Fact::default() }).collect(),
+            DockText::Detail => {
+                let facts = self.detail(store);
+                let (width, rows) = (usize::from(self.plan.dock.width.saturating_sub(3)), usize::from(self.plan.dock.height.saturating_sub(1)));
+                let columns = if width >= 120 && facts.len() > rows { 2 } else { 1 };
+                let labels = facts.iter().map(|f| text::width(&f.label)).max().unwrap_or(0).min(16);
+                let room = ((width + 3) / columns).saturating_sub(3 + labels + 2).max(16);
+                let mut out = Vec::with_capacity(facts.len());
+                for fact in facts {
+                    let clean = text::clean(&fact.text);
+                    let mut label = fact.label;
+                    out.extend(text::wrap(&clean, room).into_iter().map(|part| Fact {
+                        label: std::mem::take(&mut label),
+                        text: part.to_owned(),
+                        scope: fact.scope,
+                    }));
+                }
+                (out, columns)
+            }
+            DockText::Waiting(..) => (vec![Fact { text: self.lang.word("dock.waiting").to_owned(), scope: "text.dim", ..Fact::default() }], 1),
+            DockText::Document(d) => (d.lines.iter().map(|l| Fact { text: l.clone(), ..Fact::default() }).collect(), 1),
         }
     }
 }

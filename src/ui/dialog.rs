@@ -1,5 +1,7 @@
 //! Drawing what lies over the panes.
 
+use std::ops::Range;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -9,6 +11,7 @@ use super::put::{blank, fill, put};
 use crate::base::text;
 use crate::model::ask::{Ask, AskKind};
 use crate::model::command::Command;
+use crate::model::source::Load;
 use crate::store::Store;
 
 /// A line of a dialog: key or mark, words, and how they look.
@@ -50,12 +53,15 @@ impl Ui {
         if let Some(ask) = self.ask(store) {
             let rows = self.ask_rows(ask);
             let title = self.lang.fill("ask.title", &[("about", &text::clean(&ask.about))]);
-            self.dialog(buf, &title, &rows, None);
+            self.dialog(buf, &title, &rows, 0..0);
             return;
         }
         let (title, rows, at) = match &self.overlay {
-            Some(Overlay::Help(at)) => ("help.title", self.help_rows(), *at),
-            Some(Overlay::Sources(at)) => ("sources.title", self.source_rows(store), *at),
+            Some(Overlay::Help(at)) => ("help.title", self.help_rows(), *at..*at + 1),
+            Some(Overlay::Sources(at)) => {
+                let (rows, place) = self.source_rows(store, *at);
+                ("sources.title", rows, place)
+            }
             Some(Overlay::Columns(at)) => {
                 let columns = self.pane(self.slot).columns();
                 let rows = columns
@@ -64,12 +70,12 @@ impl Ui {
                         (if *on { self.glyphs.mark } else { " " }.to_owned(), self.lang.word(&format!("column.{key}")).to_owned() + "  " + key, "")
                     })
                     .collect();
-                ("columns.title", rows, *at)
+                ("columns.title", rows, *at..*at + 1)
             }
             _ => return,
         };
         let title = self.lang.word(title).to_owned();
-        self.dialog(buf, &title, &rows, Some(at));
+        self.dialog(buf, &title, &rows, at);
     }
 
     fn ask_rows(&self, ask: &Ask) -> Vec<Row> {
@@ -99,38 +105,62 @@ impl Ui {
         rows
     }
 
-    fn source_rows(&self, store: &Store) -> Vec<Row> {
+    /// A line of numbers for every source, then its error and the way out, whole. Also where the chosen one starts and ends.
+    fn source_rows(&self, store: &Store, chosen: usize) -> (Vec<Row>, Range<usize>) {
         let now = store.now();
-        let rows = store.sources().map(|s| {
+        let wide = self.area.width >= 110;
+        let line = |cells: [&str; 9]| {
+            let [name, state, since, answered, every, requests, a_minute, bytes, bytes_a_minute] = cells;
+            let mut out = format!("{} {}", text::pad(&text::cut_middle(name, 18, self.glyphs.cut), 18), text::pad(&text::cut_end(state, 13, ""), 13));
+            let numbers: &[(&str, usize)] = if wide {
+                &[(since, 6), (answered, 8), (every, 6), (requests, 8), (a_minute, 6), (bytes, 13), (bytes_a_minute, 13)]
+            } else {
+                &[(since, 6), (answered, 8), (requests, 8), (a_minute, 6), (bytes_a_minute, 13)]
+            };
+            for (words, cells) in numbers {
+                out.push(' ');
+                out.push_str(&text::pad_left(words, *cells));
+            }
+            out
+        };
+        let head = ["name", "state", "since", "answered", "every", "requests", "rate", "bytes", "bytes-rate"]
+            .map(|k| self.lang.word(&format!("sources.{k}")).to_owned());
+        let mut rows = vec![(String::new(), line(head.each_ref().map(String::as_str)), "text.dim")];
+        let mut place = 0..1;
+        let both = |l: &Load| format!("{}{} {}{}", self.glyphs.down, text::bytes(l.bytes_received), self.glyphs.up, text::bytes(l.bytes_sent));
+        for (i, s) in store.sources().enumerate() {
+            let from = rows.len();
             let state = self.lang.word(&format!("source.state.{}", s.state.word())).to_owned();
-            let age = s.answered_at.map_or_else(|| "-".to_owned(), |at| text::age_step(now.since(at).as_secs()));
-            let name = text::pad(&text::cut_middle(&text::clean(s.subject.name()), 20, self.glyphs.cut), 20);
-            let mut words = format!(
-                "{name} {} {} {} {} {}{} {}{}",
-                text::pad(&state, 12),
-                text::pad_left(&age, 5),
-                text::pad_left(&text::span(s.every_ms / 1000), 5),
-                text::pad_left(&s.load.requests.to_string(), 7),
-                self.glyphs.down,
-                text::pad_left(&text::bytes(s.load.bytes_received), 5),
-                self.glyphs.up,
-                text::pad_left(&text::bytes(s.load.bytes_sent), 5),
-            );
-            if let Some(at) = s.retry_at.filter(|at| *at > now) {
-                words.push_str("  ");
-                words.push_str(&self.lang.fill("sources.retry", &[("span", &text::span(at.since(now).as_secs()))]));
-            }
-            for part in [&s.error, &s.remedy].into_iter().filter(|p| !p.is_empty()) {
-                words.push_str("  ");
-                words.push_str(&text::clean(part));
-            }
+            let minute = self.rates.a_minute(s.id);
+            let dash = || "-".to_owned();
+            let words = line([
+                &text::clean(s.subject.name()),
+                &state,
+                &text::age_step(now.since(s.since).as_secs()),
+                &s.answered_at.map_or_else(dash, |at| text::age_step(now.since(at).as_secs())),
+                &text::span(s.every_ms / 1000),
+                &s.load.requests.to_string(),
+                &minute.map_or_else(dash, |m| m.requests.to_string()),
+                &both(&s.load),
+                &minute.as_ref().map_or_else(dash, both),
+            ]);
             let (mark, scope) = if s.state.is_live() { (self.glyphs.ok, "") } else { (self.glyphs.unknown, "verdict.unknown") };
-            (mark.to_owned(), words, scope)
-        });
-        rows.collect()
+            rows.push((mark.to_owned(), words, scope));
+            let room = usize::from(self.area.width).saturating_sub(12).min(110);
+            let retry = s.retry_at.filter(|at| *at > now).map(|at| self.lang.fill("sources.retry", &[("span", &text::span(at.since(now).as_secs()))]));
+            for (part, scope) in [(s.error.as_str(), "verdict.unknown"), (s.remedy.as_str(), "text.accent"), (retry.as_deref().unwrap_or_default(), "text.dim")]
+            {
+                let clean = text::clean(part);
+                rows.extend(text::wrap(&clean, room).into_iter().filter(|l| !l.is_empty()).map(|l| (String::new(), format!("  {l}"), scope)));
+            }
+            if i == chosen {
+                place = from..rows.len();
+            }
+        }
+        (rows, place)
     }
 
-    fn dialog(&self, buf: &mut Buffer, title: &str, rows: &[Row], at: Option<usize>) {
+    fn dialog(&self, buf: &mut Buffer, title: &str, rows: &[Row], at: Range<usize>) {
         let screen = self.area;
         let marks = rows.iter().map(|r| text::width(&r.0)).max().unwrap_or(0).min(20);
         let widest = rows.iter().map(|r| text::width(&r.1)).max().unwrap_or(0) + marks + 6;
@@ -164,11 +194,11 @@ impl Ui {
         let inner = Rect { x: area.x + 1, y: area.y + 1, width: width - 2, height: height - 2 };
         put(buf, Rect { width: width - 2, ..area }, area.x + 2, area.y, &format!(" {title} "), base.patch(self.paint.style("dialog.title")));
         let room = usize::from(inner.height);
-        let offset = at.unwrap_or(0).saturating_sub(room.saturating_sub(1)).min(rows.len().saturating_sub(room));
+        let offset = at.end.saturating_sub(room).min(rows.len().saturating_sub(room)).min(at.start);
         for (i, (mark, words, scope)) in rows.iter().enumerate().skip(offset).take(room) {
             let y = inner.y + u16::try_from(i - offset).unwrap_or(0);
             let mut style = base;
-            if at == Some(i) {
+            if at.start == i && !at.is_empty() {
                 style = style.patch(self.paint.style("dialog.chosen"));
                 fill(buf, Rect { y, height: 1, ..inner }, style);
             }
@@ -180,7 +210,7 @@ impl Ui {
             put(buf, inner, x, y, &words, if scope.is_empty() { style } else { style.patch(self.paint.style(scope)) });
         }
         if rows.len() > room {
-            let more = format!(" {}/{} ", at.unwrap_or(0) + 1, rows.len());
+            let more = format!(" {}/{} ", at.start + 1, rows.len());
             put(buf, area, right.saturating_sub(u16::try_from(more.len() + 1).unwrap_or(0)), bottom, &more, border);
         }
     }

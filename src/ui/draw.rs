@@ -1,7 +1,5 @@
 //! One frame. Costs what is in sight.
 
-use std::collections::BTreeSet;
-
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -16,6 +14,7 @@ use crate::config::theme;
 use crate::model::command::Command;
 use crate::model::id::Target;
 use crate::store::Store;
+use crate::store::joins::Relatives;
 
 impl Ui {
     /// Draws the whole screen into `buf`, which must cover `area`.
@@ -31,7 +30,7 @@ impl Ui {
         if area.is_empty() {
             return;
         }
-        let kin: BTreeSet<Target> = self.selected().map(|t| store.relatives(&t).iter().cloned().collect()).unwrap_or_default();
+        let kin = self.kin(store);
         self.header(store, buf);
         if self.plan.shape == Shape::Narrow {
             self.ribbon(store, buf);
@@ -51,6 +50,8 @@ impl Ui {
 
     /// Brings the panes up to date and plans the screen.
     fn refresh(&mut self, store: &Store) {
+        self.rates.look(store);
+        self.follow_kin(store);
         let hold = self.held(store);
         let lang = self.lang.clone();
         let say = Say { store, lang: &lang, glyphs: self.glyphs };
@@ -137,7 +138,15 @@ impl Ui {
         let offset = zoned.offset().seconds();
         let (sign, abs) = if offset < 0 { ('-', -offset) } else { ('+', offset) };
         let minutes = abs / 60 % 60;
-        let zone = if minutes == 0 { format!("{sign}{:02}", abs / 3600) } else { format!("{sign}{:02}:{minutes:02}", abs / 3600) };
+        let hours = if minutes == 0 { format!("{sign}{:02}", abs / 3600) } else { format!("{sign}{:02}:{minutes:02}", abs / 3600) };
+        // Names of zones are not unique (CST is three of them): the offset stands beside all but UTC.
+        let info = self.zone.to_offset_info(at);
+        let name = info.abbreviation();
+        let zone = match name {
+            "UTC" => name.to_owned(),
+            _ if name.starts_with(char::is_alphabetic) => format!("{name}{hours}"),
+            _ => hours,
+        };
         format!("{:02}:{:02}:{:02} {zone}", zoned.hour(), zoned.minute(), zoned.second())
     }
 
@@ -244,17 +253,17 @@ impl Ui {
         put(buf, area, x, area.y, " ", base);
     }
 
-    fn draw_panes(&mut self, store: &Store, buf: &mut Buffer, kin: &BTreeSet<Target>) {
+    fn draw_panes(&mut self, store: &Store, buf: &mut Buffer, kin: &Relatives) {
         let lang = self.lang.clone();
         let say = Say { store, lang: &lang, glyphs: self.glyphs };
-        let related = |t: &Target| kin.contains(t);
+        let related = |t: &Target| kin.has(t);
         for (slot, area) in self.plan.panes.clone() {
             let look = Look { say, paint: &self.paint, focused: self.focus == slot, related: &related, frozen: self.frozen };
             self.slots[slot][self.shown[slot]].draw(area, buf, &look);
         }
     }
 
-    fn draw_problems(&mut self, store: &Store, buf: &mut Buffer, kin: &BTreeSet<Target>) {
+    fn draw_problems(&mut self, store: &Store, buf: &mut Buffer, kin: &Relatives) {
         let area = self.plan.problems;
         if area.is_empty() {
             return;
@@ -269,7 +278,7 @@ impl Ui {
         }
         let inner = Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: area.height - 1 };
         let lang = self.lang.clone();
-        let related = |t: &Target| kin.contains(t);
+        let related = |t: &Target| kin.has(t);
         let look = Look { say: Say { store, lang: &lang, glyphs: self.glyphs }, paint: &self.paint, focused, related: &related, frozen: self.frozen };
         self.problems.draw(inner, buf, &look);
     }
@@ -303,12 +312,10 @@ impl Ui {
         }
         let focused = self.focus == DOCK;
         self.strip(buf, area, focused, self.plan.problems.is_empty());
-        let lines = self.dock_lines(store);
+        let (lines, columns) = self.dock_lines(store);
         let inner = Rect { x: area.x + 2, y: area.y + 1, width: area.width.saturating_sub(3), height: area.height - 1 };
         let labels = lines.iter().map(|l| text::width(&l.label)).max().unwrap_or(0).min(16);
-        // Facts of one row stand in two columns where there is room; documents never do.
         let rows = usize::from(inner.height);
-        let columns = if matches!(self.dock_text, DockText::Detail) && inner.width >= 120 && lines.len() > rows { 2 } else { 1 };
         let sight = rows * columns;
         self.scroll = self.scroll.min(lines.len().saturating_sub(sight));
         let title = match &self.dock_text {
@@ -333,12 +340,19 @@ impl Ui {
                 at = put(buf, inner, x, y, &text::pad_left(&text::cut_end(&fact.label, labels, ""), labels), style) + 2;
             }
             let room = (usize::from(x) + width).saturating_sub(usize::from(at));
-            let words = text::cut_end(&text::clean(&fact.text), room, self.glyphs.cut);
+            let whole = text::clean(&fact.text);
+            let mut words = text::cut_end(text::skip_start(&whole, self.shift), room, self.glyphs.cut);
+            if self.shift > 0 && !whole.is_empty() {
+                words = format!("{}{}", self.glyphs.cut, text::skip_start(&words, text::width(self.glyphs.cut)));
+            }
             let mut style = base.patch(self.paint.style(fact.scope));
             if fact.scope.is_empty() {
                 style = base;
             }
             put(buf, inner, at, y, &words, style);
+            if self.hit == Some(i) {
+                put(buf, area, inner.x - 1, y, self.glyphs.arrow, base.patch(self.paint.style("text.accent")));
+            }
             if !needle.is_empty()
                 && let Some(found) = words.to_lowercase().find(&needle)
                 && let (Some(head), Some(hit)) = (words.get(..found), words.get(found..found + needle.len()))

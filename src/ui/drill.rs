@@ -2,13 +2,75 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::pane::{PaneKind, Scope};
 use super::{DOCK, Dock, DockText, PROBLEMS, Place, Ui};
+use crate::base::clock::Moment;
 use crate::model::id::Target;
 use crate::store::Store;
+use crate::store::joins::Relatives;
+
+/// Itself and everything that it stands on or that stands on it.
+fn kin_set(store: &Store, target: &Target) -> BTreeSet<Target> {
+    store.relatives(target).iter().chain([target]).cloned().collect()
+}
+
+/// The relatives of one target as of one state of the store.
+#[derive(Debug)]
+pub(super) struct Kin {
+    target: Target,
+    stamp: [u64; 7],
+    at: Moment,
+    pub(super) found: Arc<Relatives>,
+}
+
+/// Relatives are searched among all rows: while rows change all the time, that is done this often.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 impl Ui {
+    /// The relatives of what is selected; searched again only when something changed, and not at every change.
+    pub(super) fn kin(&mut self, store: &Store) -> Arc<Relatives> {
+        let Some(target) = self.selected() else { return Arc::default() };
+        let (stamp, now) = (store.stamp(), store.now());
+        let fresh = |k: &&Kin| k.target == target && (k.stamp == stamp || now.since(k.at) < LOOK_AGAIN);
+        if let Some(known) = self.kin.as_ref().filter(fresh) {
+            return known.found.clone();
+        }
+        let found = Arc::new(store.relatives(&target));
+        self.kin = Some(Kin { target, stamp, at: now, found: found.clone() });
+        found
+    }
+
+    /// As [`Ui::kin`] found them for this frame.
+    pub(super) fn kin_of(&self, store: &Store, target: &Target) -> Arc<Relatives> {
+        self.kin.as_ref().filter(|k| k.target == *target).map_or_else(|| Arc::new(store.relatives(target)), |k| k.found.clone())
+    }
+
+    /// Panes that are narrowed to relatives take in those that have come since.
+    pub(super) fn follow_kin(&mut self, store: &Store) {
+        let (stamp, now) = (store.stamp(), store.now());
+        let (seen, at) = self.followed;
+        if seen == stamp || now.since(at) < LOOK_AGAIN {
+            return;
+        }
+        self.followed = (stamp, now);
+        let (lang, glyphs) = (self.lang.clone(), self.glyphs);
+        // All panes are mostly narrowed to one and the same thing.
+        let mut last: Option<(Target, Arc<BTreeSet<Target>>)> = None;
+        for slot in 0..5 {
+            let Scope::Kin(target, old) = self.pane(slot).scope().clone() else { continue };
+            let new = match &last {
+                Some((t, kin)) if *t == target => kin.clone(),
+                _ => Arc::new(kin_set(store, &target)),
+            };
+            if new != old {
+                self.pane_mut(slot).set_scope(Scope::Kin(target.clone(), new.clone()), &lang, glyphs);
+            }
+            last = Some((target, new));
+        }
+    }
+
     fn place(&self, store: &Store) -> Place {
         Place {
             focus: self.focus,
@@ -46,26 +108,21 @@ impl Ui {
                 self.scope(1, Scope::Under(target), store);
             }
             Target::Vm(_) => {
-                let kin: BTreeSet<Target> = store.relatives(&target).iter().filter(|t| matches!(t, Target::Node(_))).cloned().collect();
-                if kin.is_empty() {
+                let kin = kin_set(store, &target);
+                if !kin.iter().any(|t| matches!(t, Target::Node(_))) {
                     return self.open_detail();
                 }
                 self.show(PaneKind::Nodes);
-                self.scope(2, Scope::Kin(Arc::new(kin)), store);
+                self.scope(2, Scope::Kin(target, Arc::new(kin)), store);
             }
             Target::Node(_) | Target::Cluster(_) => {
                 self.show(PaneKind::Pods);
                 self.scope(3, Scope::Under(target), store);
             }
-            Target::Workload(key) => {
-                let Some(e) = store.workloads.get(key) else { return };
-                let owned = |owner: &crate::model::pod::Owner| {
-                    owner.name == e.row.name || (&*owner.kind == "ReplicaSet" && owner.name.rsplit_once('-').is_some_and(|(stem, _)| *stem == *e.row.name))
-                };
-                let pods = store.pods.iter().map(|(_, p)| &p.row).filter(|p| p.cluster == e.row.cluster && p.namespace == e.row.namespace);
-                let kin = pods.filter(|p| p.owner.as_ref().is_some_and(owned)).map(crate::model::fact::Row::target).collect();
+            Target::Workload(_) => {
+                let kin = kin_set(store, &target);
                 self.show(PaneKind::Pods);
-                self.scope(3, Scope::Kin(Arc::new(kin)), store);
+                self.scope(3, Scope::Kin(target, Arc::new(kin)), store);
             }
             Target::Event(key) => {
                 let about = store.events.get(key).and_then(|e| e.row.about_uid.map(|uid| crate::model::id::ObjectKey { cluster: e.row.cluster.clone(), uid }));
@@ -82,6 +139,7 @@ impl Ui {
 
     pub(super) fn open_detail(&mut self) {
         (self.dock, self.dock_text, self.scroll) = (Dock::Open, DockText::Detail, 0);
+        (self.shift, self.hit) = (0, None);
     }
 
     /// Shows a thing in its pane, with whatever narrows that pane taken away when it hides it.
@@ -106,6 +164,7 @@ impl Ui {
     pub(super) fn back(&mut self, store: &Store) {
         if !matches!(self.dock_text, DockText::Detail) || self.focus == DOCK {
             (self.dock_text, self.scroll) = (DockText::Detail, 0);
+            (self.shift, self.hit) = (0, None);
             self.search.clear();
             self.focus = self.slot;
         } else if let Some(place) = self.trail.pop() {
@@ -140,12 +199,10 @@ impl Ui {
             return;
         }
         let Some(target) = self.selected() else { return };
-        let mut kin: BTreeSet<Target> = store.relatives(&target).iter().cloned().collect();
-        kin.insert(target);
-        let kin = Arc::new(kin);
+        let kin = Arc::new(kin_set(store, &target));
         self.narrowed = true;
         for slot in 0..5 {
-            self.scope(slot, Scope::Kin(kin.clone()), store);
+            self.scope(slot, Scope::Kin(target.clone(), kin.clone()), store);
         }
     }
 

@@ -107,7 +107,7 @@ pub fn plan(area: Rect, wish: Wish, needs: &[(u16, u16, i16); 5]) -> Plan {
 
 /// Shares `room` by need: everyone the least first, then what each would like, the rest to the pods, whose names are longest.
 fn shares(room: u16, needs: &[(u16, u16, i16); 5]) -> [u16; 5] {
-    const WEIGHT: [u32; 5] = [3, 3, 3, 6, 2];
+    const WEIGHT: [u32; 5] = [5, 3, 3, 5, 2];
     let wish = |i: usize| needs[i].0.saturating_add_signed(needs[i].2).max(needs[i].1);
     let least: u16 = needs.iter().map(|n| n.1).sum();
     let mut out = [0u16; 5];

@@ -34,6 +34,7 @@ pub mod overlay;
 pub mod paint;
 pub mod pane;
 pub mod put;
+pub mod rates;
 pub mod sink;
 pub mod term;
 #[cfg(test)]
@@ -189,6 +190,13 @@ pub struct Ui {
     dock_text: DockText,
     scroll: usize,
     search: String,
+    /// The line of the document that the search stands on.
+    hit: Option<usize>,
+    /// Cells of a document's lines that are out of sight on the left.
+    shift: usize,
+    kin: Option<drill::Kin>,
+    followed: ([u64; 7], Moment),
+    rates: rates::Rates,
     trail: Vec<Place>,
     narrowed: bool,
     frozen: bool,
@@ -245,6 +253,11 @@ impl Ui {
             dock_text: DockText::Detail,
             scroll: 0,
             search: String::new(),
+            hit: None,
+            shift: 0,
+            kin: None,
+            followed: ([0; 7], Moment::default()),
+            rates: rates::Rates::default(),
             trail: Vec::new(),
             narrowed: false,
             frozen: false,
@@ -276,7 +289,7 @@ impl Ui {
                 self.notice(Notice { good: false, text });
             }
         }
-        self.scroll = 0;
+        (self.scroll, self.shift, self.hit) = (0, 0, None);
     }
 
     /// Says something on the message line.

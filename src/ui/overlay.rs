@@ -10,6 +10,7 @@ use crate::config::keys::{KeyCode, KeyPress};
 use crate::model::ask::{Answer, Ask, AskKind};
 use crate::model::command::Command;
 use crate::model::effect::Effect;
+use crate::model::fact::Notice;
 use crate::store::Store;
 
 #[derive(Debug)]
@@ -125,6 +126,7 @@ impl Ui {
         match self.overlay.take() {
             Some(Overlay::Search(line)) => {
                 line.text().clone_into(&mut self.search);
+                self.hit = None;
                 self.search_step(store, true);
             }
             Some(Overlay::Command { line, .. }) => {
@@ -155,7 +157,8 @@ impl Ui {
             Lookup::Command(Command::Down) => Motion::By(1),
             Lookup::Command(Command::PageUp | Command::HalfUp) => Motion::By(-10),
             Lookup::Command(Command::PageDown | Command::HalfDown) => Motion::By(10),
-            Lookup::Command(Command::Retry) | Lookup::None | Lookup::Prefix => return self.list_act(store, key),
+            Lookup::Command(Command::Retry) if matches!(self.overlay, Some(Overlay::Sources(_))) => return self.retry_source(store),
+            Lookup::None | Lookup::Prefix => return self.list_act(store, key),
             Lookup::Command(Command::Mark | Command::Enter) => return self.list_act(store, key),
             Lookup::Command(_) => {
                 self.overlay = None;
@@ -170,7 +173,7 @@ impl Ui {
 
     fn list_act(&mut self, store: &Store, key: KeyPress) -> Vec<Effect> {
         match &self.overlay {
-            Some(Overlay::Sources(at)) if key.code == KeyCode::Enter || key.ctrl => store.sources().nth(*at).map(|s| Effect::Retry(s.id)).into_iter().collect(),
+            Some(Overlay::Sources(_)) if key.code == KeyCode::Enter => self.retry_source(store),
             Some(Overlay::Columns(at)) if matches!(key.code, KeyCode::Enter | KeyCode::Char(' ')) => {
                 let at = *at;
                 let slot = self.slot;
@@ -184,5 +187,13 @@ impl Ui {
                 Vec::new()
             }
         }
+    }
+
+    fn retry_source(&mut self, store: &Store) -> Vec<Effect> {
+        let Some(Overlay::Sources(at)) = &self.overlay else { return Vec::new() };
+        let Some(source) = store.sources().nth(*at) else { return Vec::new() };
+        let text = self.lang.fill("message.retry", &[("name", source.subject.name())]);
+        self.notice(Notice { good: true, text });
+        vec![Effect::Retry(source.id)]
     }
 }

@@ -129,6 +129,74 @@ fn selection_goes_by_identity_and_enter_drills() {
     assert!(matches!(ui.selected(), Some(Target::Pod(k)) if store.pods.get(&k).unwrap().row.node.as_deref() == Some("k8s-n-2")));
 }
 
+/// A pod that lands on the drilled node later is shown without asking again.
+#[test]
+fn a_narrowed_pane_takes_in_what_comes_later() {
+    use crate::model::fact::{Batch, Change, Fact, Row as _};
+    let mut store = sample::store(&[]);
+    let mut ui = Ui::new(setup());
+    screen(&mut ui, &store, 160, 45, "3 / k 8 s - n - 2 enter r");
+    let before = ui.pane(3).shown();
+    let entry = store.pods.iter().map(|(_, e)| e).find(|e| e.row.node.as_deref() == Some("k8s-n-2")).unwrap();
+    let (mut pod, source, now) = (entry.row.clone(), entry.source, store.now());
+    pod.uid = crate::model::id::Uid(77);
+    store.apply(Batch { source, at: now, facts: vec![Fact::Pod(Box::new(Change::Upsert(pod.clone())))] }, now);
+    store.tick(now.plus(std::time::Duration::from_secs(5)));
+    screen(&mut ui, &store, 160, 45, "");
+    assert_eq!(ui.pane(3).shown(), before + 1);
+    assert!(ui.kin(&store).has(&pod.target()));
+}
+
+/// A frame of an unchanged store does not search for relatives; a changed one does, at most twice a second.
+#[test]
+fn relatives_are_looked_for_when_something_changed() {
+    use crate::model::fact::{Batch, Change, Fact, Row as _};
+    let mut store = sample::store(&[]);
+    let mut ui = Ui::new(setup());
+    screen(&mut ui, &store, 160, 45, "3");
+    let first = ui.kin(&store);
+    assert!(std::sync::Arc::ptr_eq(&first, &ui.kin(&store)));
+    let entry = store.pods.iter().map(|(_, e)| e).next().unwrap();
+    let (key, source, now) = (entry.row.key(), entry.source, store.now());
+    store.apply(Batch { source, at: now, facts: vec![Fact::Pod(Box::new(Change::Remove(key)))] }, now);
+    assert!(std::sync::Arc::ptr_eq(&first, &ui.kin(&store)));
+    store.tick(now.plus(std::time::Duration::from_millis(600)));
+    assert!(!std::sync::Arc::ptr_eq(&first, &ui.kin(&store)));
+}
+
+#[test]
+fn a_document_is_searched_with_a_count_and_moves_sideways() {
+    let store = sample::store(&[]);
+    let mut ui = Ui::new(setup());
+    screen(&mut ui, &store, 160, 45, "4 y");
+    let mut lines: Vec<String> = (0..200).map(|i| format!("line {i}")).collect();
+    lines[150] = format!("{}needle", " ".repeat(300));
+    lines[20] = "a needle".into();
+    ui.document(crate::model::effect::RequestId(1), Ok(crate::model::effect::Document { title: "doc".into(), lines }));
+    let found = text(&screen(&mut ui, &store, 160, 45, "/ n e e d l e enter"));
+    assert!(found.contains("1 of 2") || found.contains("21"), "{found}");
+    let found = text(&screen(&mut ui, &store, 160, 45, "n"));
+    assert!(found.contains("needle") && ui.shift > 0, "{found}");
+    screen(&mut ui, &store, 160, 45, "n left");
+    assert_eq!(ui.shift, 0);
+}
+
+/// A source that never answered stands among the problems, with its error; so do the sources, whole.
+#[test]
+fn a_silent_source_is_a_problem_and_its_remedy_is_readable() {
+    let store = sample::store(&[]);
+    let silent: Vec<_> = store.sources().filter(|s| !s.state.is_live() && !store.has(&s.subject.target())).collect();
+    assert!(!silent.is_empty());
+    for s in &silent {
+        assert!(store.problems().iter().any(|p| p.target == s.subject.target()), "{:?}", s.subject);
+    }
+    let words: String = text(&screen(&mut Ui::new(setup()), &store, 80, 24, "g s")).split_whitespace().filter(|w| *w != "│").collect();
+    for s in silent.iter().filter(|s| !s.remedy.is_empty()) {
+        let remedy: String = s.remedy.split_whitespace().collect();
+        assert!(words.contains(&remedy), "{remedy} not in {words}");
+    }
+}
+
 #[test]
 fn keys_give_effects() {
     let store = sample::store(&[]);
@@ -138,6 +206,9 @@ fn keys_give_effects() {
     assert!(matches!(&ui.update(&store, key("d"))[..], [Effect::Inspect { target: Target::Pod(_), .. }]));
     ui.update(&store, key("esc"));
     assert!(matches!(&ui.update(&store, key("c"))[..], [Effect::Copy(name)] if !name.is_empty()));
+    assert!(matches!(&ui.update(&store, key("ctrl-l"))[..], [Effect::Redraw]));
+    ui.update(&store, key(":"));
+    ui.update(&store, key("esc"));
     assert!(matches!(&ui.update(&store, key("q"))[..], [Effect::Quit]));
 }
 

@@ -17,6 +17,9 @@ use crate::model::id::Target;
 use crate::model::source::Subject;
 use crate::store::Store;
 
+/// Cells that a key moves a document sideways.
+const SIDEWAYS: usize = 16;
+
 impl Ui {
     /// Takes what happened; says what is to be done about it. Everything it shows is drawn by the next [`Ui::draw`].
     pub fn update(&mut self, store: &Store, input: Input) -> Vec<Effect> {
@@ -119,6 +122,8 @@ impl Ui {
             Command::PageDown => self.motion(store, Motion::HalfPages(2)),
             Command::HalfUp => self.motion(store, Motion::HalfPages(-1)),
             Command::HalfDown => self.motion(store, Motion::HalfPages(1)),
+            Command::Left if self.reading() => self.shift = self.shift.saturating_sub(SIDEWAYS),
+            Command::Right if self.reading() => self.shift = (self.shift + SIDEWAYS).min(self.longest_line()),
             Command::Left => self.set_focus(if self.focus < 5 { self.focus.saturating_sub(1) } else { self.slot }),
             Command::Right => self.set_focus(if self.focus < 4 { self.focus + 1 } else { self.slot }),
             Command::NextPane => self.cycle(true),
@@ -213,7 +218,7 @@ impl Ui {
         self.next_request += 1;
         self.dock = Dock::Open;
         self.dock_text = DockText::Waiting(request, super::name::name_of(store, &target));
-        self.scroll = 0;
+        (self.scroll, self.shift, self.hit) = (0, 0, None);
         self.search.clear();
         if self.focus < 5 {
             self.slot = self.focus;
@@ -281,16 +286,43 @@ impl Ui {
             return;
         }
         let needle = self.search.to_lowercase();
-        let lines: Vec<String> = self.dock_lines(store).iter().map(|l| format!("{} {}", l.label, l.text).to_lowercase()).collect();
-        let n = lines.len().max(1);
-        let from = self.scroll;
-        let mut order = (1..=n).map(|i| if forward { (from + i) % n } else { (from + n * 2 - i) % n });
-        if let Some(hit) = order.find(|i| lines.get(*i).is_some_and(|l| l.contains(&needle))) {
-            self.scroll = hit;
-        } else {
+        let (lines, _) = self.dock_lines(store);
+        let column = |l: &super::detail::Fact| crate::base::text::clean(&l.text).to_lowercase().find(&needle);
+        let hits: Vec<usize> = lines.iter().enumerate().filter(|(_, l)| column(l).is_some()).map(|(i, _)| i).collect();
+        let next = match (self.hit, forward) {
+            // The first search starts with what is in sight.
+            (None, true) => hits.iter().position(|i| *i >= self.scroll).unwrap_or(0),
+            (None, false) => hits.iter().rposition(|i| *i < self.scroll).unwrap_or(hits.len().saturating_sub(1)),
+            (Some(at), true) => hits.iter().position(|i| *i > at).unwrap_or(0),
+            (Some(at), false) => hits.iter().rposition(|i| *i < at).unwrap_or(hits.len().saturating_sub(1)),
+        };
+        let Some(&line) = hits.get(next) else {
+            self.hit = None;
             let text = self.lang.fill("message.not-found", &[("text", &self.search)]);
             self.notice(Notice { good: false, text });
+            return;
+        };
+        self.hit = Some(line);
+        let height = usize::from(self.plan.dock.height.saturating_sub(1)).max(1);
+        if !(self.scroll..self.scroll + height).contains(&line) {
+            self.scroll = line.saturating_sub(height / 3);
         }
+        let (at, room) = (column(&lines[line]).unwrap_or(0), usize::from(self.plan.dock.width.saturating_sub(3)));
+        if self.reading() && !(self.shift..(self.shift + room).saturating_sub(needle.len())).contains(&at) {
+            self.shift = if at + needle.len() < room { 0 } else { at.saturating_sub(room / 2) };
+        }
+        let text = self.lang.fill("message.match", &[("at", &(next + 1).to_string()), ("total", &hits.len().to_string()), ("text", &self.search)]);
+        self.notice(Notice { good: true, text });
+    }
+
+    /// Is a document being read?
+    fn reading(&self) -> bool {
+        self.focus == DOCK && matches!(self.dock_text, DockText::Document(_))
+    }
+
+    fn longest_line(&self) -> usize {
+        let DockText::Document(d) = &self.dock_text else { return 0 };
+        d.lines.iter().map(|l| crate::base::text::width(l)).max().unwrap_or(0).saturating_sub(SIDEWAYS)
     }
 
     fn under(&self, column: u16, row: u16) -> Option<usize> {

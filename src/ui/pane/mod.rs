@@ -126,7 +126,8 @@ pub enum Scope {
     All,
     /// What is directly on this.
     Under(Target),
-    Kin(Arc<BTreeSet<Target>>),
+    /// Itself and its relatives, as they were when this was last looked at.
+    Kin(Target, Arc<BTreeSet<Target>>),
 }
 
 /// A kind of row that has a pane.

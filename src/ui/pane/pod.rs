@@ -120,7 +120,8 @@ impl Floor for Pods {
         // Before the objects have come, the first look tells which are not well.
         for g in say.store.glances() {
             let about = say.lang.fill("pane.glance", &[("cluster", &g.cluster), ("total", &g.total.to_string())]);
-            out.push(Extra { target: Some(Target::Cluster(g.cluster.clone())), verdict: Verdict::Unknown, name: about, text: String::new() });
+            let states: Vec<String> = g.by_status.iter().map(|(status, n)| format!("{status} {n}")).collect();
+            out.push(Extra { target: Some(Target::Cluster(g.cluster.clone())), verdict: Verdict::Unknown, name: about, text: states.join("  ") });
             for p in g.unhealthy.iter().take(50) {
                 out.push(Extra { target: None, verdict: Verdict::Warn, name: p.name.clone(), text: format!("{} {} {}", p.ready, p.status, p.restarts) });
             }

@@ -140,7 +140,7 @@ impl<F: Floor> TablePane<F> {
             let inside = match &scope {
                 Scope::All => true,
                 Scope::Under(target) => F::under(&e.row, target),
-                Scope::Kin(kin) => kin.contains(&e.row.target()),
+                Scope::Kin(_, kin) => kin.contains(&e.row.target()),
             };
             inside && holds::<F>(&terms, e, &Say { store, lang: &lang, glyphs })
         })));
