@@ -38,7 +38,12 @@ pub fn copy(text: &str, wrap: Wrap) -> Result<String, usize> {
         // tmux takes the plain one with `set-clipboard on` and the wrapped one with `allow-passthrough on`; it gets both.
         Wrap::Tmux => format!("{plain}\x1bPtmux;{}\x1b\\", plain.replace('\x1b', "\x1b\x1b")),
         // screen passes at most 768 bytes a string on.
-        Wrap::Screen => plain.as_bytes().chunks(700).map(|c| format!("\x1bP{}\x1b\\", String::from_utf8_lossy(c))).collect(),
+        Wrap::Screen => plain.as_bytes().chunks(700).fold(String::new(), |mut out, c| {
+            out.push_str("\x1bP");
+            out.push_str(&String::from_utf8_lossy(c));
+            out.push_str("\x1b\\");
+            out
+        }),
     })
 }
 

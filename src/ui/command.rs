@@ -64,7 +64,7 @@ impl Ui {
             (_, Some(Command::CommandLine)) => {}
             (_, Some(command)) => return self.run(store, command),
             (_, None) => {
-                let near = names().into_iter().filter_map(|n| Some((strsim::jaro_winkler(&n, name), n))).max_by(|a, b| a.0.total_cmp(&b.0));
+                let near = names().into_iter().map(|n| (strsim::jaro_winkler(&n, name), n)).max_by(|a, b| a.0.total_cmp(&b.0));
                 let near = near.map_or_else(String::new, |(_, n)| n);
                 let text = self.lang.fill("message.no-command", &[("name", name), ("near", &near)]);
                 self.notice(Notice { good: false, text });

@@ -317,7 +317,12 @@ impl Page<'_> {
 impl Ui {
     /// The detail of what is selected.
     pub(super) fn detail(&self, store: &Store) -> Vec<Fact> {
-        let Some(target) = self.selected_for_dock() else { return Vec::new() };
+        let Some(target) = self.selected_for_dock() else {
+            let note = if self.focus == super::PROBLEMS { None } else { self.pane(self.slot).note() };
+            let (name, text) = note.unwrap_or_default();
+            let lines = [(name, "text.strong"), (text, "")].into_iter().filter(|(words, _)| !words.is_empty());
+            return lines.map(|(words, scope)| Fact { text: words.to_owned(), scope, ..Fact::default() }).collect();
+        };
         let mut page = Page { say: self.say(store), lines: Vec::new() };
         if page.fill(&target).is_none() {
             page.more(self.lang.word("detail.gone"), "text.dim");

@@ -115,7 +115,7 @@ impl Ui {
             let numbers: &[(&str, usize)] = if wide {
                 &[(since, 6), (answered, 8), (every, 6), (requests, 8), (a_minute, 6), (bytes, 13), (bytes_a_minute, 13)]
             } else {
-                &[(since, 6), (answered, 8), (requests, 8), (a_minute, 6), (bytes_a_minute, 13)]
+                &[(since, 6), (answered, 8), (a_minute, 6), (bytes_a_minute, 13)]
             };
             for (words, cells) in numbers {
                 out.push(' ');
@@ -204,7 +204,14 @@ impl Ui {
             }
             let mut x = inner.x + 1;
             if marks > 0 {
-                x = put(buf, inner, x, y, &text::pad(&text::cut_end(mark, marks, ""), marks), style.patch(self.paint.style("dialog.key"))) + 2;
+                x = put(buf, inner, x, y, &text::pad(&text::cut_end(mark, marks, ""), marks), {
+                    let verdict = mark == self.glyphs.ok || scope.starts_with("verdict");
+                    style.patch(self.paint.style(match (verdict, scope.is_empty()) {
+                        (true, true) => "verdict.ok",
+                        (true, false) => scope,
+                        (false, _) => "dialog.key",
+                    }))
+                }) + 2;
             }
             let words = text::cut_end(words, usize::from(inner.right().saturating_sub(x + 1)), self.glyphs.cut);
             put(buf, inner, x, y, &words, if scope.is_empty() { style } else { style.patch(self.paint.style(scope)) });

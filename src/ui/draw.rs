@@ -231,22 +231,22 @@ impl Ui {
                 x = put(buf, area, x, area.y, &format!(" {}{}", self.glyphs.verdict(v), counts[v]), base.patch(self.paint.style(verdict_scope(v))));
             }
         }
-        let mut notes = String::new();
+        let mut notes: Vec<String> = Vec::new();
         if !pane.filter().is_empty() {
-            notes = format!(" /{}", pane.filter());
+            notes.push(format!("/{}", pane.filter()));
         }
         if pane.marks() > 0 {
-            notes.push_str(&format!(" {}{}", self.glyphs.mark, pane.marks()));
+            notes.push(format!("{}{}", self.glyphs.mark, pane.marks()));
         }
         if focused && !self.trail.is_empty() {
-            let path: Vec<&str> = self.trail.iter().map(|p| p.name.as_str()).collect();
-            notes.push_str(&format!(" {} {}", self.glyphs.arrow, path.join(&format!(" {} ", self.glyphs.arrow))));
+            notes.extend(self.trail.iter().map(|p| format!("{} {}", self.glyphs.arrow, p.name)));
         } else if self.narrowed {
-            notes.push_str(&format!(" {}", self.lang.word("pane.narrowed")));
+            notes.push(self.lang.word("pane.narrowed").to_owned());
         }
         if self.frozen {
-            notes.push_str(&format!(" {}", self.lang.word("pane.frozen")));
+            notes.push(self.lang.word("pane.frozen").to_owned());
         }
+        let notes = if notes.is_empty() { String::new() } else { format!(" {}", notes.join(" ")) };
         let room = usize::from(area.right().saturating_sub(x + 1));
         let notes = text::cut_end(&text::clean(&notes), room, self.glyphs.cut);
         x = put(buf, area, x, area.y, &notes, base.patch(self.paint.style("pane.title.filter")));

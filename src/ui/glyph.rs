@@ -96,11 +96,9 @@ pub fn decide(choice: GlyphChoice, locale: &str, term: &str, measured: Option<u1
     let charset = if utf8 { Charset::Utf8 } else { Charset::Ascii };
     let glyphs = match (choice, measured) {
         (GlyphChoice::Unicode, _) => return (&UNICODE, Charset::Utf8),
-        (GlyphChoice::Ascii, _) => &ASCII,
         // The kernel's own console has 512 glyphs and few of these; `dumb` promises nothing.
-        (GlyphChoice::Auto, _) if !utf8 || term == "linux" || term == "dumb" || term.is_empty() => &ASCII,
-        (GlyphChoice::Auto, Some(1) | None) => &UNICODE,
-        (GlyphChoice::Auto, Some(_)) => &ASCII,
+        (GlyphChoice::Auto, Some(1) | None) if utf8 && !matches!(term, "linux" | "dumb" | "") => &UNICODE,
+        (GlyphChoice::Ascii | GlyphChoice::Auto, _) => &ASCII,
     };
     (glyphs, charset)
 }

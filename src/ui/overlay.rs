@@ -54,11 +54,10 @@ impl Ui {
         let Some(ask) = self.ask(store) else { return Vec::new() };
         let (id, kind) = (ask.id, ask.kind);
         let answer = match (kind, key.code) {
-            (_, KeyCode::Esc) => Answer::No,
             (_, KeyCode::Char('c')) if key.ctrl => Answer::No,
             // Trust takes a deliberate letter; enter alone says no.
             (AskKind::HostKey, KeyCode::Char('y' | 'Y')) => Answer::Yes,
-            (AskKind::HostKey, KeyCode::Char('n' | 'N') | KeyCode::Enter) => Answer::No,
+            (_, KeyCode::Esc) | (AskKind::HostKey, KeyCode::Char('n' | 'N') | KeyCode::Enter) => Answer::No,
             (AskKind::HostKey, _) => return Vec::new(),
             (_, KeyCode::Enter) => Answer::Secret(SecretString::from(self.ask_line.take())),
             _ => {
@@ -158,8 +157,7 @@ impl Ui {
             Lookup::Command(Command::PageUp | Command::HalfUp) => Motion::By(-10),
             Lookup::Command(Command::PageDown | Command::HalfDown) => Motion::By(10),
             Lookup::Command(Command::Retry) if matches!(self.overlay, Some(Overlay::Sources(_))) => return self.retry_source(store),
-            Lookup::None | Lookup::Prefix => return self.list_act(store, key),
-            Lookup::Command(Command::Mark | Command::Enter) => return self.list_act(store, key),
+            Lookup::None | Lookup::Prefix | Lookup::Command(Command::Mark | Command::Enter) => return self.list_act(store, key),
             Lookup::Command(_) => {
                 self.overlay = None;
                 return Vec::new();

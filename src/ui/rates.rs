@@ -44,6 +44,10 @@ impl Rates {
         let looks = self.looks.get(&id)?;
         let first = self.times.get(self.times.len().checked_sub(looks.len())?)?;
         let seconds = self.times.back()?.since(*first).as_secs();
+        // What a start costs is not what a minute costs.
+        if seconds < 20 {
+            return None;
+        }
         let (a, b) = (looks.front()?, looks.back()?);
         let rate = |from: u64, to: u64| (to.saturating_sub(from) * 60).checked_div(seconds);
         Some(Load {

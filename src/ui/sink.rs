@@ -126,7 +126,7 @@ mod tests {
         let mut sink = FrameSink::default();
         sink.adapt(Duration::from_millis(100));
         assert_eq!(sink.pause(), Duration::from_millis(400));
-        sink.adapt(Duration::from_secs(60));
+        sink.adapt(Duration::from_mins(1));
         assert_eq!(sink.pause(), SLOWEST);
         for _ in 0..20 {
             sink.adapt(Duration::ZERO);

@@ -62,14 +62,15 @@ pub fn restore() {
 /// How long a terminal may take to answer.
 pub const PATIENCE: Duration = Duration::from_millis(200);
 
+/// The terminal is opened with a description of its own, so that not blocking stays its own affair.
+const O_NONBLOCK: i32 = 0o4000;
+
 /// Asks the terminal how many cells [`PROBE`] takes: prints it at the left edge and reads the cursor's column back. `None` when it
 /// does not answer in time. Call it in raw mode, before anything reads the terminal.
 pub fn measure_probe() -> Option<u16> {
     let mut out = io::stdout();
     write!(out, "\r{PROBE}\x1b[6n").ok()?;
     out.flush().ok()?;
-    // A description of its own, so that not blocking stays its own affair.
-    const O_NONBLOCK: i32 = 0o4000;
     let mut tty = std::fs::OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open("/dev/tty").ok()?;
     let watch = Stopwatch::start();
     let mut answer = Vec::new();

@@ -16,7 +16,7 @@ use crate::config::theme::Themes;
 use crate::model::effect::Effect;
 use crate::model::id::Target;
 
-#[allow(clippy::pedantic)]
+#[allow(clippy::pedantic, unreachable_pub)]
 mod sample {
     use crate as qd;
     include!("../../examples/sample/store.rs");
@@ -252,9 +252,9 @@ fn no_sentence_is_written_in_the_code() {
         for entry in std::fs::read_dir(dir).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                walk(&path, out)
+                walk(&path, out);
             } else if path.extension().is_some_and(|e| e == "rs") {
-                out.push(path)
+                out.push(path);
             }
         }
     }

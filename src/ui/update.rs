@@ -250,8 +250,8 @@ impl Ui {
     pub(super) fn text(&self, store: &Store) -> String {
         if self.focus == DOCK {
             match &self.dock_text {
-                DockText::Document(d) => d.lines.iter().map(|l| format!("{}\n", crate::base::text::clean(l))).collect(),
-                _ => self.detail(store).iter().map(|l| format!("{}  {}\n", l.label, l.text)).collect(),
+                DockText::Document(d) => d.lines.iter().flat_map(|l| [crate::base::text::clean(l), "\n".into()]).collect(),
+                _ => self.detail(store).into_iter().flat_map(|l| [l.label, "  ".to_owned(), l.text, "\n".to_owned()]).collect(),
             }
         } else {
             self.pane(self.slot).dump(&self.say(store), 200_000)

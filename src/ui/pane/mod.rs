@@ -232,6 +232,8 @@ pub trait Pane: std::fmt::Debug {
     fn draw(&mut self, area: Rect, buf: &mut Buffer, look: &Look);
     fn step(&mut self, motion: Motion, store: &Store);
     fn selected(&self) -> Option<Target>;
+    /// The selected line, where it is one that has no row: its name and all of its text.
+    fn note(&self) -> Option<(&str, &str)>;
     fn select(&mut self, target: &Target, store: &Store) -> bool;
     fn click(&mut self, line: usize, store: &Store);
     fn filter(&self) -> &str;
@@ -289,10 +291,10 @@ pub fn natural(a: &str, b: &str) -> Ordering {
             other => return other,
         }
         let digits = |s: &str| s.find(|c: char| !c.is_ascii_digit()).unwrap_or(s.len());
-        let (m, n) = (x + digits(&a[x..]), y + digits(&b[y..]));
+        let (a_end, b_end) = (x + digits(&a[x..]), y + digits(&b[y..]));
         let value = |s: &str| s.parse::<u128>().unwrap_or(u128::MAX);
-        match value(&a[x..m]).cmp(&value(&b[y..n])) {
-            Ordering::Equal => (a, b) = (&a[m..], &b[n..]),
+        match value(&a[x..a_end]).cmp(&value(&b[y..b_end])) {
+            Ordering::Equal => (a, b) = (&a[a_end..], &b[b_end..]),
             other => return other,
         }
     }

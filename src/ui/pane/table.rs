@@ -190,8 +190,8 @@ impl<F: Floor> TablePane<F> {
             }
         }
         let last = out.iter().rposition(|(i, _)| matches!(F::COLUMNS[*i].width, Width::Text(_)));
-        let takes = last.or_else(|| out.iter().position(|(i, _)| matches!(F::COLUMNS[*i].width, Width::Name(_))));
-        if let Some(at) = takes {
+        let stretch = last.or_else(|| out.iter().position(|(i, _)| matches!(F::COLUMNS[*i].width, Width::Name(_))));
+        if let Some(at) = stretch {
             out[at].1 += spare;
         }
         out
@@ -222,8 +222,8 @@ impl<F: Floor> TablePane<F> {
         let selected = line == self.at && !self.ghost;
         let mut style = look.paint.style("ui");
         let freshness = look.say.store.freshness(e);
-        let stale = freshness.state != FreshState::Live;
-        if stale {
+        let is_late = freshness.state != FreshState::Live;
+        if is_late {
             style = style.patch(look.paint.style("row.stale"));
         }
         let marked = self.marks.contains(&e.row.key());
@@ -247,7 +247,7 @@ impl<F: Floor> TablePane<F> {
             let clean = text::clean(&cell.text);
             let mut words = match column.width {
                 Width::Name(_) => {
-                    let tag = match (stale, freshness.age_ms) {
+                    let tag = match (is_late, freshness.age_ms) {
                         (true, Some(ms)) => format!(" {}", text::age_step(ms / 1000)),
                         (true, None) => " ?".to_owned(),
                         _ => String::new(),
@@ -260,7 +260,7 @@ impl<F: Floor> TablePane<F> {
             if column.align == Align::Right {
                 words = text::pad_left(&words, room);
             }
-            let own = if cell.scope.is_empty() || (stale && !cell.scope.starts_with("verdict")) { style } else { style.patch(look.paint.style(cell.scope)) };
+            let own = if cell.scope.is_empty() || (is_late && !cell.scope.starts_with("verdict")) { style } else { style.patch(look.paint.style(cell.scope)) };
             // The bar of the selected row wins over dim text, which would drown in it.
             let own = if selected && look.focused && cell.scope.starts_with("text.") { style } else { own };
             put(buf, area, x, y, &words, own);
@@ -331,8 +331,7 @@ impl<F: Floor> Pane for TablePane<F> {
         if self.at >= self.offset + self.height {
             self.offset = (self.at + 1).saturating_sub(self.height);
         }
-        let mut line = self.offset;
-        for y in area.y + 1..area.bottom() {
+        for (line, y) in (self.offset..).zip(area.y + 1..area.bottom()) {
             if self.ghost && line == self.at {
                 let style = look.paint.style("ui").patch(look.paint.style("row.ghost"));
                 let words = look.say.lang.fill("pane.gone", &[("name", &text::clean(&self.name))]);
@@ -345,7 +344,6 @@ impl<F: Floor> Pane for TablePane<F> {
                     self.draw_row(area, y, buf, look, &columns, real);
                 }
             }
-            line += 1;
         }
         if lines == 0 && area.height > 1 {
             let narrowed = !self.filter.is_empty() || !matches!(self.scope, Scope::All);
@@ -367,6 +365,9 @@ impl<F: Floor> Pane for TablePane<F> {
     }
     fn selected(&self) -> Option<Target> {
         if self.ghost { None } else { self.selected.clone() }
+    }
+    fn note(&self) -> Option<(&str, &str)> {
+        self.extras.get(self.at).filter(|_| !self.ghost).map(|e| (e.name.as_str(), e.text.as_str()))
     }
     fn select(&mut self, target: &Target, store: &Store) -> bool {
         let found = self.extras.iter().position(|e| e.target.as_ref() == Some(target));
