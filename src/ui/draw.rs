@@ -301,7 +301,7 @@ impl Ui {
         let base = self.paint.style("ui");
         let x = put(buf, area, area.x + 2, area.y, " ", base);
         let x = put(buf, area, x, area.y, title, base.patch(self.paint.style(if focused { "pane.title.focus" } else { "pane.title" })));
-        let x = put(buf, area, x, area.y, &format!(" {count}"), base.patch(self.paint.style("pane.title.count")));
+        let x = if count.is_empty() { x } else { put(buf, area, x, area.y, &format!(" {count}"), base.patch(self.paint.style("pane.title.count"))) };
         put(buf, area, x, area.y, " ", base)
     }
 
@@ -392,11 +392,16 @@ impl Ui {
             self.keys.continuations(&self.pressed).into_iter().map(|(k, c)| (k, self.lang.word(&format!("command.{}", c.name())).to_owned())).collect()
         };
         let mut x = area.x + 1;
-        for (key, words) in hints {
-            let need = u16::try_from(text::width(&key) + text::width(&words) + 3).unwrap_or(0);
-            if x + need > area.right() {
-                break;
+        let need = |(key, words): &(String, String)| u16::try_from(text::width(key) + text::width(words) + 3).unwrap_or(0);
+        // Where there is no room for all, the last one, which is the help, stays: it names the others.
+        let last = hints.last().map_or(0, need);
+        let count = hints.len();
+        for (i, hint) in hints.into_iter().enumerate() {
+            let kept = if i + 1 == count { 0 } else { last };
+            if x + need(&hint) + kept > area.right() {
+                continue;
             }
+            let (key, words) = hint;
             x = put(buf, area, x, area.y, &key, self.paint.style("footer.key"));
             x = put(buf, area, x + 1, area.y, &words, base) + 2;
         }
@@ -413,7 +418,7 @@ impl Ui {
         if self.focus < 5 && (!self.trail.is_empty() || self.narrowed || !self.pane(self.slot).filter().is_empty()) {
             out.insert(0, C::Back);
         }
-        out.extend([C::Dock, C::Zoom, C::NextPane, C::Workloads, C::Containers, C::Sources, C::CommandLine, C::Help, C::Quit]);
+        out.extend([C::Dock, C::Zoom, C::NextPane, C::Workloads, C::Containers, C::Sources, C::CommandLine, C::Quit, C::Help]);
         if shape(self.area) == Shape::Narrow {
             out.retain(|c| !matches!(c, C::Zoom | C::Workloads | C::Containers | C::Sources));
         }
