@@ -189,8 +189,8 @@ impl<F: Floor> TablePane<F> {
                 spare -= more;
             }
         }
-        let last = out.iter().rposition(|(i, _)| matches!(F::COLUMNS[*i].width, Width::Text(_)));
-        let stretch = last.or_else(|| out.iter().position(|(i, _)| matches!(F::COLUMNS[*i].width, Width::Name(_))));
+        let words_at = out.iter().rposition(|(i, _)| matches!(F::COLUMNS[*i].width, Width::Text(_)));
+        let stretch = words_at.or_else(|| out.iter().position(|(i, _)| matches!(F::COLUMNS[*i].width, Width::Name(_))));
         if let Some(at) = stretch {
             out[at].1 += spare;
         }
