@@ -197,6 +197,20 @@ fn a_silent_source_is_a_problem_and_its_remedy_is_readable() {
     }
 }
 
+/// Before a cluster's pods have come, the first look at them is drawn, and none of its lines is an object to act on.
+#[test]
+fn a_first_look_is_drawn_and_selects_nothing() {
+    use crate::model::fact::{Batch, Fact, Glance, GlancePod};
+    let mut store = crate::store::Store::new(crate::model::limits::Limits::default());
+    let sick = GlancePod { name: "db-0".into(), ready: "0/1".into(), status: "CrashLoopBackOff".into(), restarts: 7 };
+    let glance = Glance { cluster: "main".into(), total: 4000, by_status: vec![("Running".into(), 3999)], unhealthy: vec![sick] };
+    store.apply(Batch { source: crate::model::id::SourceId(1), at: store.now(), facts: vec![Fact::Glance(glance)] }, store.now());
+    let mut ui = Ui::new(setup());
+    let words = text(&screen(&mut ui, &store, 160, 45, "4 end"));
+    assert!(words.contains("4000") && words.contains("db-0") && words.contains("CrashLoopBackOff"), "{words}");
+    assert_eq!(ui.selected(), None);
+}
+
 #[test]
 fn keys_give_effects() {
     let store = sample::store(&[]);
