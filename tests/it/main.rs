@@ -28,7 +28,7 @@ use libtest_mimic::{Arguments, Trial};
 fn main() -> ExitCode {
     let args = Arguments::from_args();
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let trials: Vec<Trial> = [cockpit::tests(), docker::tests(), host::tests(), kube::tests(), libvirt::tests(), ssh::tests(), mysql::tests(), redis::tests()]
+    let trials: Vec<Trial> = [kube::tests(), cockpit::tests(), docker::tests(), host::tests(), libvirt::tests(), ssh::tests(), mysql::tests(), redis::tests()]
         .into_iter()
         .flatten()
         .collect();
