@@ -11,6 +11,9 @@ use quarterdeck::model::limits::Limits;
 use quarterdeck::model::pod::{Owner, Pod};
 use quarterdeck::store::Store;
 use quarterdeck::store::view::{View, by_severity};
+use quarterdeck::ui::{Setup, Ui};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 
 const PODS: u32 = 100_000;
 
@@ -126,4 +129,39 @@ fn pods_of(store: &Store, round: u32) -> Vec<Fact> {
             Fact::Pod(Box::new(Change::Upsert(pod)))
         })
         .collect()
+}
+
+/// One frame at 160x45 over 100,000 pods, nothing changed since the last one: what a moved cursor costs.
+#[divan::bench(sample_count = 50)]
+fn one_frame(bencher: Bencher) {
+    let store = filled();
+    let mut ui = Ui::new(Setup::default());
+    let area = Rect::new(0, 0, 160, 45);
+    let mut frame = Buffer::empty(area);
+    ui.draw(&store, area, &mut frame);
+    bencher.bench_local(|| {
+        frame.reset();
+        ui.draw(&store, area, &mut frame);
+        black_box(frame.content.len())
+    });
+}
+
+/// The same with 200 pods changed in between, which the sorted pane follows.
+#[divan::bench(sample_count = 50)]
+fn one_frame_after_200_changes(bencher: Bencher) {
+    let mut store = filled();
+    let mut ui = Ui::new(Setup::default());
+    let area = Rect::new(0, 0, 160, 45);
+    let mut frame = Buffer::empty(area);
+    ui.draw(&store, area, &mut frame);
+    let mut round = 1;
+    bencher.bench_local(|| {
+        round += 1;
+        let facts = pods_of(&store, round);
+        store.apply(Batch { source: SourceId(0), at: Moment(1), facts }, Moment(1));
+        store.tick(Moment(1));
+        frame.reset();
+        ui.draw(&store, area, &mut frame);
+        black_box(frame.content.len())
+    });
 }

@@ -9,8 +9,7 @@ pub const KEY_PREFIX: &str = "quarterdeck:";
 /// For a data member: no key of an application can be read, nothing can be written.
 pub const DATA_RULES: &str = "resetkeys ~quarterdeck:* resetchannels -@all +ping +info +role +exists +cluster|info +cluster|nodes";
 /// For a sentinel (6.2 and later).
-pub const SENTINEL_RULES: &str =
-    "resetkeys resetchannels -@all +ping +info +sentinel|masters +sentinel|replicas +sentinel|sentinels +sentinel|ckquorum";
+pub const SENTINEL_RULES: &str = "resetkeys resetchannels -@all +ping +info +sentinel|masters +sentinel|replicas +sentinel|sentinels +sentinel|ckquorum";
 
 /// A command refused with `NOPERM`, and the exact line that would allow it.
 pub fn denied(user: &str, command: &str, text: &str) -> Denied {

@@ -98,8 +98,7 @@ pub struct Listed {
 
 impl Info {
     pub fn parse(text: &str) -> Self {
-        let fields: HashMap<&str, &str> =
-            text.lines().filter(|l| !l.starts_with('#')).filter_map(|l| l.trim_end_matches('\r').split_once(':')).collect();
+        let fields: HashMap<&str, &str> = text.lines().filter(|l| !l.starts_with('#')).filter_map(|l| l.trim_end_matches('\r').split_once(':')).collect();
         let word = |key: &str| (*fields.get(key).unwrap_or(&"")).to_owned();
         let count = |key: &str| fields.get(key).and_then(|v| v.parse::<u64>().ok());
         let number = |key: &str| fields.get(key).and_then(|v| v.parse::<f64>().ok());
@@ -109,10 +108,8 @@ impl Info {
             Some("slave" | "replica") => Some(Role::Replica),
             _ => None,
         };
-        let mut errors: Vec<(String, u64)> = fields
-            .iter()
-            .filter_map(|(key, value)| Some((key.strip_prefix("errorstat_")?.to_owned(), value.strip_prefix("count=")?.parse().ok()?)))
-            .collect();
+        let mut errors: Vec<(String, u64)> =
+            fields.iter().filter_map(|(key, value)| Some((key.strip_prefix("errorstat_")?.to_owned(), value.strip_prefix("count=")?.parse().ok()?))).collect();
         errors.sort();
         let mut replicas: Vec<Listed> = fields.iter().filter(|(key, _)| is_listed(key)).filter_map(|(_, value)| listed(value)).collect();
         replicas.sort_by(|a, b| a.address.cmp(&b.address));

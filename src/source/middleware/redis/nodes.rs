@@ -142,10 +142,9 @@ impl Node {
         for word in words {
             if let Some(open) = word.strip_prefix('[') {
                 node.open.extend(OpenSlot::parse(open.trim_end_matches(']')));
-            } else if let Some((first, last)) = word.split_once('-').map_or_else(
-                || word.parse().ok().map(|slot| (slot, slot)),
-                |(a, b)| Some((a.parse::<u16>().ok()?, b.parse::<u16>().ok()?)),
-            ) {
+            } else if let Some((first, last)) =
+                word.split_once('-').map_or_else(|| word.parse().ok().map(|slot| (slot, slot)), |(a, b)| Some((a.parse::<u16>().ok()?, b.parse::<u16>().ok()?)))
+            {
                 node.slots.push((first, last));
             }
         }
@@ -179,9 +178,8 @@ impl OpenSlot {
 
 /// The slot of a key without a hash tag: CRC16 (XMODEM) modulo 16384.
 pub fn slot_of(key: &str) -> u16 {
-    let crc = key.bytes().fold(0u16, |crc, byte| {
-        (0..8).fold(crc ^ (u16::from(byte) << 8), |crc, _| if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 })
-    });
+    let crc =
+        key.bytes().fold(0u16, |crc, byte| (0..8).fold(crc ^ (u16::from(byte) << 8), |crc, _| if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 }));
     crc % 16384
 }
 

@@ -132,12 +132,7 @@ pub fn masters(value: &Value) -> Vec<Watched> {
 pub fn peers(value: &Value) -> Vec<Peer> {
     entries(value)
         .iter()
-        .map(|f| Peer {
-            address: address(f),
-            run_id: field(f, "runid"),
-            flags: Flags::parse(&field(f, "flags")),
-            link: field(f, "master-link-status"),
-        })
+        .map(|f| Peer { address: address(f), run_id: field(f, "runid"), flags: Flags::parse(&field(f, "flags")), link: field(f, "master-link-status") })
         .collect()
 }
 

@@ -45,9 +45,7 @@ fn watchers<'a>(scene: &Scene<'_, 'a>, of: &Actor<'_>) -> Opinions<'a> {
             let peer = |peers: &[Peer]| peers.iter().find(|p| is_it(&p.address) || (!p.run_id.is_empty() && p.run_id == of.identity)).map(|p| p.flags);
             let flags = match of.part {
                 Part::Sentinel => peer(&sentinel.view.sentinels),
-                Part::Data => {
-                    sentinel.view.master.as_ref().filter(|m| is_it(&m.address)).map(|m| m.flags).or_else(|| peer(&sentinel.view.replicas))
-                }
+                Part::Data => sentinel.view.master.as_ref().filter(|m| is_it(&m.address)).map(|m| m.flags).or_else(|| peer(&sentinel.view.replicas)),
             };
             if let Some(flags) = flags {
                 said.add(observer.address(), flags);

@@ -83,7 +83,8 @@ fn a_silent_master_is_unknown_while_its_replicas_hear_it_and_crit_when_they_do_n
 #[test]
 fn lag_counts_against_the_backlog() {
     let list = "slave0:ip=b,port=1,state=online,offset=0,lag=0";
-    let group = |offset: u32| judge(&[master("a:1", &format!("master_repl_offset:2000\n{list}")), replica("b:1", "a:1", &format!("slave_repl_offset:{offset}"))]);
+    let group =
+        |offset: u32| judge(&[master("a:1", &format!("master_repl_offset:2000\n{list}")), replica("b:1", "a:1", &format!("slave_repl_offset:{offset}"))]);
     assert_eq!(worst(&group(1900)), Verdict::Ok);
     let first: Vec<_> = group(1900).members.iter().map(|m| (m.metrics[0].key, m.metrics[0].value)).collect();
     assert_eq!(first, [("followers_lag_bytes", 100.0), ("lag_bytes", 100.0)]);
