@@ -2,15 +2,17 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::args::Global;
 use super::init::ssh_config;
 use crate::config::machine::Place;
 use crate::config::parse::parse;
 use crate::config::probe::{FileState, Probe};
-use crate::config::spec::{Config, Diagnostic, Severity};
+use crate::config::spec::{Config, Diagnostic, MiddlewareSpec, Severity};
 use crate::model::catalog::Catalog;
 
 /// The real machine.
@@ -80,7 +82,32 @@ fn bare(global: &Global) -> Config {
     for cluster in &mut config.clusters {
         cluster.context.clone_from(&global.context);
     }
+    config.middleware.extend(STANDARD_PORTS.iter().filter_map(|(kind, port)| answering(kind, *port)));
     config
+}
+
+/// Where this machine's middleware listens when nobody changed it.
+const STANDARD_PORTS: &[(&str, u16)] = &[("mysql", 3306), ("redis", 6379)];
+
+/// What answers on a standard port of this machine, with no account: a password is never guessed, so what asks for one says so in
+/// its row.
+fn answering(kind: &str, port: u16) -> Option<MiddlewareSpec> {
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    TcpStream::connect_timeout(&address, Duration::from_millis(100)).ok()?;
+    Some(MiddlewareSpec {
+        kind: kind.into(),
+        name: "local".into(),
+        members: vec![address.to_string()],
+        via: None,
+        user: None,
+        password: None,
+        api_key: None,
+        tls: None,
+        amqp: None,
+        sentinel: None,
+        address_map: Vec::new(),
+        every: Duration::from_secs(5),
+    })
 }
 
 /// The files that kubectl would merge.

@@ -184,6 +184,6 @@ fn ssh(r: &Reader<'_>, login: &Login, address: String, jump: Vec<String>) -> Ssh
             Some(SshConfig::Unread) => None,
             Some(SshConfig::File(path)) => Some(path.clone()),
         },
-        known_hosts: login.known_hosts.clone().unwrap_or_else(|| vec![below_home("~/.ssh/known_hosts"), "/etc/ssh/ssh_known_hosts".into()]),
+        known_hosts: login.known_hosts.clone().unwrap_or_default(),
     }
 }

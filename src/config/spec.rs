@@ -134,6 +134,7 @@ pub struct SshSpec {
     pub passphrase: Option<SecretRef>,
     /// `~/.ssh/config` unless the file names another; `None` reads none (`ssh_config = false`).
     pub config_file: Option<PathBuf>,
+    /// Empty: those that `~/.ssh/config` names, else the usual ones.
     pub known_hosts: Vec<PathBuf>,
 }
 

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::components::case;
 use crate::rig::eventually;
+use crate::rig::sshd::{Host, Lab};
 use crate::rig::terminal::{PATIENCE, Terminal, binary, command, environment};
 
 pub fn tests() -> Vec<Trial> {
@@ -25,6 +26,9 @@ pub fn tests() -> Vec<Trial> {
         case("cockpit: without a terminal it prints the picture", &[], piped),
         case("cockpit: ASCII, no colour, a terminal that says nothing of itself", &[], poor_terminal),
         case("cockpit: inside tmux", &["tmux"], in_tmux),
+        case("cockpit: hosts over SSH are lost, frozen and found again, the others live on", &["sshd", "netns"], hosts_lost_and_found),
+        case("cockpit: an unknown host key is asked about, and no means no", &["sshd", "netns"], unknown_key),
+        case("cockpit: status over SSH, as JSON", &["sshd", "netns"], status_over_ssh),
     ]
 }
 
@@ -210,4 +214,79 @@ fn in_tmux() {
     });
     tmux(&["send-keys", "q"]);
     eventually("the shell", PATIENCE, || tmux(&["capture-pane", "-p"]).contains("back with 0").then_some(()));
+}
+
+/// A configuration of these hosts, with an ssh_config that knows the lab's keys only.
+fn configure_hosts(home: &Path, lab: &Lab, hosts: &[&Host], known: &Path) {
+    let ssh = home.join("ssh_config");
+    fs::write(&ssh, format!("Host *\n  UserKnownHostsFile {}\n  GlobalKnownHostsFile /dev/null\n  IdentitiesOnly yes\n", known.display())).expect("ssh_config");
+    let entries: String = hosts
+        .iter()
+        .map(|h| {
+            format!(
+                "[[host]]\nname = \"{}\"\naddress = \"{}\"\nuser = \"root\"\nidentity = \"{}\"\nssh_config = \"{}\"\nevery = \"2s\"\n\n",
+                h.name(),
+                h.address(),
+                lab.key().display(),
+                ssh.display()
+            )
+        })
+        .collect();
+    configure(home, &entries);
+}
+
+/// The row of a host in the pane of hosts: its glyph comes first.
+fn row_of(screen: &str, name: &str) -> String {
+    screen.lines().skip(2).find(|l| l.contains(name)).unwrap_or_default().chars().take(60).collect()
+}
+
+fn hosts_lost_and_found() {
+    let lab = Lab::new();
+    let (mut first, second) = (lab.host("kvm-one").start(), lab.host("kvm-two").start());
+    let home = tempfile::tempdir().expect("a folder");
+    configure_hosts(home.path(), &lab, &[&first, &second], &lab.known_hosts());
+    let t = Terminal::start(command(home.path(), &[]), 160, 45);
+    let live = |s: &str, name: &str| row_of(s, name).contains('%');
+    t.until("both hosts", |s| live(s, "kvm-one") && live(s, "kvm-two"));
+    second.freeze();
+    t.until("the frozen host is unknown", |s| row_of(s, "kvm-two").contains('?'));
+    assert!(live(&t.text(), "kvm-one"));
+    second.thaw();
+    t.until("the thawed host is back", |s| live(s, "kvm-two") && !row_of(s, "kvm-two").contains('?'));
+    first.kill();
+    t.until("the killed host is unknown", |s| row_of(s, "kvm-one").contains('?'));
+    assert!(live(&t.text(), "kvm-two") && !row_of(&t.text(), "kvm-two").contains('?'));
+    first.boot();
+    t.until("the booted host is back", |s| live(s, "kvm-one") && !row_of(s, "kvm-one").contains('?'));
+}
+
+fn unknown_key() {
+    let lab = Lab::new();
+    let host = lab.host("kvm-new").start();
+    let home = tempfile::tempdir().expect("a folder");
+    let known = home.path().join("known_hosts");
+    fs::write(&known, "").expect("an empty file");
+    configure_hosts(home.path(), &lab, &[&host], &known);
+    let t = Terminal::start(command(home.path(), &[]), 120, 40);
+    t.wait("SHA256:");
+    t.send("n");
+    t.wait_gone("SHA256:");
+    t.until("the refusal", |s| s.contains("auth-lost") || s.contains("refused") || s.contains("not known") || row_of(s, "kvm-new").contains('?'));
+    assert_eq!(fs::read_to_string(&known).expect("known_hosts"), "", "a no writes nothing");
+}
+
+fn status_over_ssh() {
+    let lab = Lab::new();
+    let (first, second) = (lab.host("kvm-one").start(), lab.host("kvm-two").start());
+    let home = tempfile::tempdir().expect("a folder");
+    configure_hosts(home.path(), &lab, &[&first, &second], &lab.known_hosts());
+    second.freeze();
+    let out = Command::new(binary()).args(["status", "--json", "--timeout", "15"]).env_clear().envs(environment(home.path())).output().expect("it runs");
+    second.thaw();
+    let picture: serde_json::Value = serde_json::from_slice(&out.stdout).expect("one JSON object");
+    let host = |name: &str| picture["hosts"].as_array().expect("hosts").iter().find(|h| h["name"] == name).expect("a row").clone();
+    assert_eq!(host("kvm-one")["freshness"]["state"], "live");
+    assert!(host("kvm-one")["vitals"]["cpu"]["idle_percent"].is_number(), "a rate has its second sample: {}", host("kvm-one"));
+    assert_eq!(host("kvm-two")["verdict"], "unknown");
+    assert!(out.status.code().is_some_and(|c| c >= 2), "{:?}", out.status);
 }

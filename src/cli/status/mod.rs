@@ -51,6 +51,14 @@ fn lost(status: &SourceStatus) -> Reason {
     Reason::unknown("source.lost").with("state", status.state.word()).with("error", &status.error)
 }
 
+/// Why a target is a problem: what its row says, or that there is no row because its source never answered.
+fn reasons(store: &Store, target: &Target) -> Vec<Reason> {
+    match store.judge(target) {
+        Some(j) => j.reasons,
+        None => store.source_of(target).map(lost).into_iter().collect(),
+    }
+}
+
 /// Floor and full name of a target, for a line of text.
 fn place(store: &Store, target: &Target) -> (&'static str, String) {
     match target {

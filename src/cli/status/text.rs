@@ -31,19 +31,17 @@ pub(super) fn write(store: &Store, words: Words, out: &mut dyn Write) -> io::Res
     floor(out, "workloads", store.workloads.counts())?;
     floor(out, "middleware", store.groups.counts())?;
 
-    for s in store.sources().filter(|s| !s.state.is_live()) {
-        let name = text::clean(s.subject.name()).into_owned();
-        let waiting = if s.state == SourceState::Connecting && s.error.is_empty() { "no answer within the time given" } else { "" };
-        writeln!(out, "unknown  {name}: {} {}{waiting}", s.state.word(), s.error)?;
-        if !s.remedy.is_empty() {
+    for p in store.problems() {
+        let (floor, name) = super::place(store, &p.target);
+        let reasons: Vec<String> = super::reasons(store, &p.target).iter().map(words).collect();
+        let folded = if p.folded > 0 { format!("  (+{} more)", p.folded) } else { String::new() };
+        writeln!(out, "{:<8} {floor} {}: {}{folded}", p.verdict.word(), text::clean(&name), text::clean(&reasons.join("; ")))?;
+        if let Some(s) = store.source_of(&p.target).filter(|s| !s.state.is_live() && !s.remedy.is_empty()) {
             writeln!(out, "         -> {}", text::clean(&s.remedy))?;
         }
     }
-    for p in store.problems() {
-        let (floor, name) = super::place(store, &p.target);
-        let reasons: Vec<String> = store.judge(&p.target).map(|j| j.reasons.iter().map(words).collect()).unwrap_or_default();
-        let folded = if p.folded > 0 { format!("  (+{} more)", p.folded) } else { String::new() };
-        writeln!(out, "{:<8} {floor} {}: {}{folded}", p.verdict.word(), text::clean(&name), text::clean(&reasons.join("; ")))?;
+    for s in store.sources().filter(|s| s.state == SourceState::Connecting) {
+        writeln!(out, "unknown  {}: no answer within the time given", text::clean(s.subject.name()))?;
     }
     for s in store.sources() {
         for d in store.denied_to(s.id) {

@@ -134,7 +134,7 @@ fn memory(member: &mut Member, data: &Data, info: &Info, limits: &MiddlewareLimi
     let used = info.memory_used_bytes.unwrap_or(0);
     match info.memory_max_bytes {
         Some(0) if info.role == Some(Role::Master) && used >= limits.redis.unlimited_memory_bytes => {
-            member.reasons.push(Reason::warn("redis.memory.unlimited"))
+            member.reasons.push(Reason::warn("redis.memory.unlimited"));
         }
         Some(most) if most > 0 => {
             let percent = used as f64 / most as f64 * 100.0;
