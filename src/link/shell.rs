@@ -1,6 +1,7 @@
 //! Running commands on a machine, whichever way it is reached. [`LocalShell`] is this machine; `link::ssh` is the others.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -90,25 +91,22 @@ pub struct Output {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LocalShell;
 
+fn piped(command: &mut Command) -> &mut Command {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true)
+}
+
 impl Shell for LocalShell {
     fn spawn<'a>(&'a self, line: &'a str) -> BoxFuture<'a, Result<Process, SourceError>> {
         Box::pin(async move {
-            let mut child = Command::new("sh")
-                .arg("-c")
-                .arg(line)
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .process_group(0)
-                .kill_on_drop(true)
-                .spawn()
-                .map_err(|e| {
-                    SourceError::new(
-                        SourceState::Broken,
-                        format!("cannot start sh: {e}"),
-                        "check that /bin/sh exists and that the process limit is not reached",
-                    )
-                })?;
+            // A session of its own: what finds a terminal talks to it (virsh starts a polkit agent there), and that one is the cockpit's.
+            let detached = piped(Command::new("setsid").arg("sh").arg("-c").arg(line)).spawn();
+            let started = match detached {
+                Err(e) if e.kind() == ErrorKind::NotFound => piped(Command::new("sh").arg("-c").arg(line).process_group(0)).spawn(),
+                started => started,
+            };
+            let mut child = started.map_err(|e| {
+                SourceError::new(SourceState::Broken, format!("cannot start sh: {e}"), "check that /bin/sh exists and that the process limit is not reached")
+            })?;
             let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take()) else {
                 return Err(SourceError::unreachable("sh started without its pipes"));
             };
@@ -151,5 +149,8 @@ mod tests {
         assert_eq!((out.status, out.stdout.as_str(), out.stderr.as_str()), (ExitStatus::Code(3), "秘密\n", "oops\n"));
         let late = LocalShell.run("sleep 9", b"", Duration::from_millis(50)).await.unwrap_err();
         assert_eq!(late.state, SourceState::Unreachable);
+        let session = LocalShell.run("cut -d' ' -f6 /proc/$$/stat", b"", Duration::from_secs(5)).await.unwrap().stdout;
+        let ours = std::fs::read_to_string("/proc/self/stat").unwrap();
+        assert_ne!(Some(session.trim()), ours.split(' ').nth(5), "it shares no terminal with us");
     }
 }
