@@ -8,6 +8,11 @@ use std::fmt::Write as _;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
+/// Does a locale (`zh_CN.UTF-8`, `C.utf8`) say that text is UTF-8?
+pub fn is_utf8(locale: &str) -> bool {
+    locale.to_ascii_lowercase().replace('-', "").contains("utf8")
+}
+
 /// Cells that `text` takes on the screen.
 pub fn width(text: &str) -> usize {
     text.width()

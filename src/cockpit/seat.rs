@@ -10,6 +10,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::base::clock::{Moment, Stopwatch};
+use crate::base::text;
 use crate::config::keymap::Keymap;
 use crate::config::keys::{KeyCode, KeyPress};
 use crate::config::lang::Lang;
@@ -46,7 +47,7 @@ impl Seat {
         let var = |name: &str| env::var(name).unwrap_or_default();
         let locale = locale();
         // A terminal that cannot show the probe is not shown it.
-        let asked = config.ui.glyphs == GlyphChoice::Auto && is_utf8(&locale);
+        let asked = config.ui.glyphs == GlyphChoice::Auto && text::is_utf8(&locale);
         let measured = if asked { term::measure_probe() } else { None };
         let (glyphs, charset) = glyph::decide(config.ui.glyphs, &locale, &var("TERM"), measured);
         let depth = Depth::detect(&var("COLORTERM"), &var("TERM"), &var("NO_COLOR"));
@@ -206,10 +207,6 @@ impl Seat {
 /// The locale in the order that the C library asks for it.
 pub(crate) fn locale() -> String {
     ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|v| env::var(v).ok().filter(|v| !v.is_empty())).unwrap_or_default()
-}
-
-fn is_utf8(locale: &str) -> bool {
-    locale.to_ascii_lowercase().replace('-', "").contains("utf8")
 }
 
 fn input(event: Event) -> Option<Input> {

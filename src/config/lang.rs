@@ -41,7 +41,7 @@ impl Lang {
     pub fn choose(choice: &str, locale: &str) -> &'static str {
         let wanted = if choice.is_empty() || choice == "auto" { locale } else { choice };
         let auto = wanted == locale;
-        let utf8 = locale.to_ascii_lowercase().replace('-', "").contains("utf8");
+        let utf8 = text::is_utf8(locale);
         if auto && !utf8 {
             return "en";
         }

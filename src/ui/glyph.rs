@@ -92,7 +92,7 @@ pub const PROBE: &str = "●";
 /// Which set to use. `locale` is the first that is set of `LC_ALL`, `LC_CTYPE` and `LANG`; `measured` is how many cells the
 /// terminal gave [`PROBE`], `None` where it did not answer.
 pub fn decide(choice: GlyphChoice, locale: &str, term: &str, measured: Option<u16>) -> (&'static Glyphs, Charset) {
-    let utf8 = locale.to_ascii_lowercase().replace('-', "").contains("utf8");
+    let utf8 = crate::base::text::is_utf8(locale);
     let charset = if utf8 { Charset::Utf8 } else { Charset::Ascii };
     let glyphs = match (choice, measured) {
         (GlyphChoice::Unicode, _) => return (&UNICODE, Charset::Utf8),

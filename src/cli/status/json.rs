@@ -84,11 +84,10 @@ struct SourceItem {
 
 /// The picture as one object. `words` makes the texts of reasons.
 pub(super) fn picture(store: &Store, words: Words) -> Picture {
-    let worst = store.problems().iter().map(|p| p.verdict).chain(store.sources().filter(|s| !s.state.is_live()).map(|_| Verdict::Unknown)).max();
     Picture {
         schema: SCHEMA,
         at: store.now(),
-        verdict: worst.unwrap_or(Verdict::Ok),
+        verdict: super::verdict(store),
         hosts: items(store, &store.hosts, words).chain(silent(store, words, |s| matches!(s, Subject::Host(name) if store.hosts.get(name).is_none()))).collect(),
         vms: items(store, &store.vms, words).collect(),
         containers: items(store, &store.containers, words).collect(),
