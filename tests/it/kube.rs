@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -36,16 +36,33 @@ use crate::rig::{block, eventually};
 pub fn tests() -> Vec<Trial> {
     const PARTS: &[&str] = &["kubernetes"];
     let mut tests = vec![
-        case("kube: the picture arrives, and idling lists nothing again", PARTS, picture_and_idle),
-        case("kube: a pod's life is followed and judged", PARTS, pod_life),
-        case("kube: an account with one namespace sees that one", PARTS, one_namespace),
-        case("kube: a wrong token is tried once", PARTS, wrong_token),
-        case("kube: a renamed context is named, and found again when the file changes", PARTS, renamed_context),
+        case("kube: the picture arrives, and idling lists nothing again", PARTS, beside_others(picture_and_idle)),
+        case("kube: a pod's life is followed and judged", PARTS, beside_others(pod_life)),
+        case("kube: an account with one namespace sees that one", PARTS, beside_others(one_namespace)),
+        case("kube: a wrong token is tried once", PARTS, beside_others(wrong_token)),
+        case("kube: a renamed context is named, and found again when the file changes", PARTS, beside_others(renamed_context)),
     ];
     if std::env::var("QUARTERDECK_TEST_APISERVER_PID").is_ok() {
-        tests.push(case("kube: a frozen API server shows, and heals", PARTS, frozen));
+        tests.push(case("kube: a frozen API server shows, and heals", PARTS, alone(frozen)));
     }
     tests
+}
+
+/// One API server serves all tests: who stops or restarts it does so while nobody else looks at it.
+static SERVER: RwLock<()> = RwLock::new(());
+
+pub fn beside_others(body: fn()) -> impl FnOnce() + Send + 'static {
+    move || {
+        let _others = SERVER.read().unwrap_or_else(PoisonError::into_inner);
+        body();
+    }
+}
+
+pub fn alone(body: fn()) -> impl FnOnce() + Send + 'static {
+    move || {
+        let _nobody = SERVER.write().unwrap_or_else(PoisonError::into_inner);
+        body();
+    }
 }
 
 fn admin() -> PathBuf {
@@ -247,7 +264,8 @@ fn picture_and_idle() {
     std::thread::sleep(Duration::from_secs(20));
     let asked = live.meter.read().requests - before;
     assert!(asked <= 6, "{asked} requests in 20 s of idling: only the heartbeat every 5 s is expected");
-    assert!(live.seen.lock().unwrap().troubles.is_empty());
+    let troubles = &live.seen.lock().unwrap().troubles;
+    assert!(troubles.is_empty(), "{troubles:?}");
 }
 
 fn pod_life() {

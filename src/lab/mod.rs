@@ -1,0 +1,1 @@
+//! The embedded cluster: one seeded world, served over the real protocols on loopback. It uses `base` only.
