@@ -1,5 +1,8 @@
 //! F3: traits only. The border between what is known and how it is reached.
 
+pub mod action;
+pub mod shell;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -35,7 +35,7 @@ impl Probe for Fair {
 }
 
 fn read(text: &str) -> Config {
-    parse(Path::new("c.toml"), text, &Fair, &Catalog { middleware: vec!["mysql", "redis", "rabbitmq", "elasticsearch"] })
+    parse(Path::new("c.toml"), text, &Fair, &Catalog { middleware: vec!["mysql", "redis", "rabbitmq", "elasticsearch"], ..Catalog::default() })
 }
 
 fn told(config: &Config) -> String {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use russh::client::{self, DisconnectReason, Handle};
 use russh::keys::{HashAlg, PublicKey, PublicKeyOrCertificate};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -19,14 +19,11 @@ use crate::base::text::clean;
 use crate::model::ask::{Answer, AskKind};
 use crate::model::source::SourceState;
 use crate::port::SourceError;
+pub use crate::port::shell::Line;
 
 /// From the first packet to the end of the key exchange, each.
 const DIAL: Duration = Duration::from_secs(10);
 const KEEPALIVE: Duration = Duration::from_secs(15);
-
-/// Both ways of a byte stream.
-pub trait Line: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Line for T {}
 
 /// A live login. What it goes through lives as long as it does.
 pub(super) struct Connection {
