@@ -69,6 +69,10 @@ fn tls(spec: Option<&TlsSpec>) -> Result<Tls, SourceError> {
     if !spec.verify {
         return Ok(Tls::Unverified);
     }
+    if let Some(fingerprint) = &spec.fingerprint {
+        let wrong = || SourceError::new(SourceState::Broken, format!("tls fingerprint `{fingerprint}` is no SHA-256"), "write its 64 hex digits");
+        return Tls::pin(fingerprint).ok_or_else(wrong);
+    }
     let ca = match &spec.ca {
         None => None,
         Some(path) => Some(std::fs::read(path).map_err(|e| {

@@ -5,6 +5,8 @@ use std::fmt;
 use std::process::Stdio;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use kube::config::{AuthInfo, ExecConfig};
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -96,23 +98,11 @@ pub(super) async fn resolve(user: &mut AuthInfo) -> Result<Option<Moment>, Sourc
     let expires = status.expiration_timestamp.as_deref().and_then(Moment::parse);
     user.token = status.token.map(SecretString::from);
     if let (Some(certificate), Some(key)) = (status.client_certificate_data, status.client_key_data) {
-        user.client_certificate_data = Some(base64(certificate.as_bytes()));
-        user.client_key_data = Some(SecretString::from(base64(key.as_bytes())));
+        // Kubeconfigs carry PEM in base64; plugins give it bare.
+        user.client_certificate_data = Some(STANDARD.encode(certificate));
+        user.client_key_data = Some(SecretString::from(STANDARD.encode(key)));
     }
     Ok(expires)
-}
-
-/// Kubeconfigs carry PEM in base64; plugins give it bare.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let word = three.iter().chain(std::iter::repeat(&0)).take(3).fold(0_usize, |w, b| w << 8 | usize::from(*b));
-        for place in 0..4 {
-            out.push(if place <= three.len() { char::from(DIGITS[word >> (18 - 6 * place) & 63]) } else { '=' });
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -122,11 +112,6 @@ mod tests {
     fn user(script: &str) -> AuthInfo {
         let exec = ExecConfig { command: Some("sh".into()), args: Some(vec!["-c".into(), script.into()]), ..ExecConfig::default() };
         AuthInfo { exec: Some(exec), ..AuthInfo::default() }
-    }
-
-    #[test]
-    fn base64_pads() {
-        assert_eq!([base64(b"abc"), base64(b"ab"), base64(b"a"), base64(b"")], ["YWJj", "YWI=", "YQ==", ""]);
     }
 
     #[tokio::test]

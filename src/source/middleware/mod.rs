@@ -1,12 +1,13 @@
 //! Middleware: every kind asks each of its members, compares what they say, and gives one picture of the group.
 //!
 //! - `spec`: an entry of the configuration, resolved; `reach`: how members are dialled.
-//! - `line`: a byte stream to a member, with or without TLS.
+//! - `line`: a byte stream to a member, with or without TLS; `http`: a kept HTTP connection over it.
 //! - `member`: what the general part knows of a member, and [`Probe`], the one trait that a kind implements.
 //! - `poll`: asks all members at once, one question in flight for each, and sends the picture.
 //!
 //! A new kind is a folder or file here with a `pub fn source(Spec) -> Result<Box<dyn Source>, SourceError>`, and one word in the list below.
 
+pub mod http;
 pub mod line;
 pub mod member;
 pub mod poll;

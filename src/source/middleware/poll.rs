@@ -10,10 +10,11 @@ use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::member::{Before, Probe, Question, State, Target, Trouble, TroubleKind, View};
-use super::reach::{Reach, split};
+use super::reach::Reach;
 use super::spec::Spec;
 use crate::base::backoff::Backoff;
 use crate::base::clock::{Moment, Stopwatch};
+use crate::link::http::Server;
 use crate::model::fact::{Change, Fact};
 use crate::model::id::Name;
 use crate::model::source::{SourceState, Subject};
@@ -256,12 +257,14 @@ async fn why_mute(address: &str, spec: &Spec, dialled: Dialled, known: Option<Tr
     if let Some(trouble) = known {
         return trouble;
     }
-    match (&spec.reach, split(address, 0)) {
-        (Reach::Direct, Some((host, port))) if port != 0 => match timeout(Duration::from_millis(500), TcpStream::connect((host.as_str(), port))).await {
-            Ok(Ok(_)) => mute(),
-            Ok(Err(error)) => Trouble::unreachable(format!("{address}: {error}")),
-            Err(_) => Trouble::unreachable(format!("{address}: no answer to a connection within {:.1} s.", limit.as_secs_f64())),
-        },
+    match (&spec.reach, Server::parse(address, 0)) {
+        (Reach::Direct, Ok(Server { host, port, .. })) if port != 0 => {
+            match timeout(Duration::from_millis(500), TcpStream::connect((host.as_str(), port))).await {
+                Ok(Ok(_)) => mute(),
+                Ok(Err(error)) => Trouble::unreachable(format!("{address}: {error}")),
+                Err(_) => Trouble::unreachable(format!("{address}: no answer to a connection within {:.1} s.", limit.as_secs_f64())),
+            }
+        }
         _ => mute(),
     }
 }

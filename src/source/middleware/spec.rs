@@ -12,6 +12,8 @@ use super::reach::Reach;
 use crate::model::id::Name;
 use crate::model::limits::MiddlewareLimits;
 
+pub use crate::link::tls::Tls;
+
 /// Everything a kind is told. Fields that a kind has no use for are ignored by it.
 #[derive(Clone, Debug)]
 pub struct Spec {
@@ -102,19 +104,4 @@ impl fmt::Debug for Password {
             Self::Fetched(_) => "Fetched(***)",
         })
     }
-}
-
-/// How the line to a member is protected.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Tls {
-    #[default]
-    Off,
-    /// Checked against the certificates in `ca` (PEM), or against the well-known authorities when it is `None`.
-    Verified {
-        ca: Option<Vec<u8>>,
-        /// The name in the certificate where it differs from the member's address (through a tunnel it always does).
-        server_name: Option<String>,
-    },
-    /// Encrypted, but anybody could be at the other end. The member's row says so.
-    Unverified,
 }

@@ -88,7 +88,7 @@ impl Link {
             }
             End::Unix(path) => builder.socket(Some(path.to_string_lossy().into_owned())),
         };
-        let opts: Opts = builder.ssl_opts(ssl(to)).into();
+        let opts: Opts = builder.ssl_opts(ssl(to)?).into();
         let mut conn = Conn::new(opts).await.map_err(|error| login_trouble(&error, to))?;
         let what = "SELECT VERSION(), @@version_comment, CURRENT_USER()";
         let first: Option<Row> = conn.query_first(what).await.map_err(|error| broken_off(&error, to.address))?;
@@ -160,10 +160,14 @@ fn sees_threads(grant: &str) -> bool {
     rights.trim_start_matches("GRANT ").split(',').map(str::trim).any(|r| r == "PROCESS" || r.starts_with("ALL PRIVILEGES"))
 }
 
-fn ssl(to: Target<'_>) -> Option<SslOpts> {
-    match &to.spec.tls {
+fn ssl(to: Target<'_>) -> Result<Option<SslOpts>, Trouble> {
+    Ok(match &to.spec.tls {
         Tls::Off => None,
         Tls::Unverified => Some(SslOpts::default().with_danger_accept_invalid_certs(true).with_danger_skip_domain_validation(true)),
+        Tls::Pinned { .. } => {
+            let text = format!("{}: a MySQL server's certificate cannot be known by its fingerprint here.", to.address);
+            return Err(Trouble::new(TroubleKind::Tls, text, "Take tls.fingerprint out, and name the certificate of its authority as tls.ca."));
+        }
         Tls::Verified { ca, server_name } => {
             let mut opts = SslOpts::default();
             if let Some(pem) = ca {
@@ -176,7 +180,7 @@ fn ssl(to: Target<'_>) -> Option<SslOpts> {
                 None => Some(opts),
             }
         }
-    }
+    })
 }
 
 fn login_trouble(error: &Error, to: Target<'_>) -> Trouble {

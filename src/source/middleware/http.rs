@@ -1,0 +1,73 @@
+//! A member that speaks HTTP: the kept connection of `link::http` along whatever way leads there, its failures as troubles.
+
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+
+use super::line;
+use super::member::{Target, Trouble, TroubleKind};
+use super::spec::Account;
+use crate::link::http::{Client, Connected, Connector, Failure, Limits, Login, Request, Response, Server};
+use crate::port::Meter;
+
+/// The login of an account: its user and password, or none where there is no user. To be fetched once a connection.
+///
+/// # Errors
+/// The password cannot be had.
+pub async fn basic(account: &Account, to: Target<'_>) -> Result<Login, Trouble> {
+    let password = account.password.fetch().await.map_err(|text| Trouble::new(TroubleKind::Refused, text, "Check where the password is read from."))?;
+    if let Some(password) = &password {
+        to.redact.learn(password.expose_secret());
+    }
+    if account.user.is_empty() {
+        return Ok(Login::None);
+    }
+    Ok(Login::Basic { user: account.user.clone(), password: password.unwrap_or_default() })
+}
+
+/// A client for one member, not connected yet: the first request does that, and says what stands in the way.
+///
+/// # Errors
+/// The member's address or the TLS settings cannot be used.
+pub fn client(to: Target<'_>, login: Login, default_port: u16, limits: Limits) -> Result<Client, Trouble> {
+    let server = Server::parse(to.address, default_port).map_err(|text| Trouble::broken(format!("{text}.")))?;
+    let (reach, address, at) = (to.spec.reach.clone(), to.address.to_owned(), server.address());
+    let connector: Connector = Arc::new(move || {
+        let (reach, address, at) = (reach.clone(), address.clone(), at.clone());
+        Box::pin(async move {
+            // The place is named by whoever shows the failure.
+            let failed = |trouble: Trouble| Failure::Unreachable(trouble.text.strip_prefix(&format!("{address}: ")).unwrap_or(&trouble.text).to_owned());
+            let way = reach.dial(&at, default_port).await.map_err(failed)?;
+            let stream = line::bare(&way, &address).await.map_err(failed)?;
+            Ok(Connected { stream, keep: way.guard })
+        })
+    });
+    let client = Client::new(server, to.spec.tls.clone(), login, connector).map_err(|e| trouble(to.address, &e))?;
+    Ok(client.limited(limits))
+}
+
+/// One request, counted. Every status is an answer.
+///
+/// # Errors
+/// There is none.
+pub async fn send(client: &mut Client, request: &Request, address: &str, meter: &Meter) -> Result<Response, Trouble> {
+    meter.request();
+    let answer = client.send(request).await.map_err(|e| trouble(address, &e))?;
+    meter.sent(answer.sent_bytes);
+    meter.received(answer.received_bytes);
+    Ok(answer)
+}
+
+/// What a failure means for the member. 401 and 403 are [`TroubleKind::Refused`], so `poll` asks no further with these credentials:
+/// where only one fact is refused, the kind has to look at the status itself.
+pub fn trouble(address: &str, failure: &Failure) -> Trouble {
+    let (kind, remedy) = match failure {
+        Failure::Unreachable(_) => (TroubleKind::Unreachable, ""),
+        Failure::Mute { .. } => (TroubleKind::Mute, ""),
+        Failure::Tls { remedy, .. } => (TroubleKind::Tls, *remedy),
+        Failure::Refused { .. } => (TroubleKind::Refused, "Check user and password of the entry."),
+        Failure::Status { status: 429 | 502 | 503 | 504, .. } => (TroubleKind::Busy, ""),
+        Failure::Status { .. } | Failure::TooLong { .. } | Failure::Broken(_) => (TroubleKind::Broken, ""),
+    };
+    Trouble::new(kind, format!("{address}: {failure}."), remedy)
+}
