@@ -39,8 +39,8 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut line: S, manner: Manner) {
             let _ = line.write_all(b"-ERR unknown command\r\n").await;
             return;
         }
-        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        let length = head.lines().find_map(|l| l.to_ascii_lowercase().strip_prefix("content-length: ")?.parse::<usize>().ok()).unwrap_or(0);
+        let Some((header, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length = header.lines().find_map(|l| l.to_ascii_lowercase().strip_prefix("content-length: ")?.parse::<usize>().ok()).unwrap_or(0);
         if body.len() < length {
             continue;
         }
