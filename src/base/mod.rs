@@ -4,4 +4,5 @@ pub mod backoff;
 pub mod clock;
 pub mod intern;
 pub mod redact;
+pub mod suggest;
 pub mod text;

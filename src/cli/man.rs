@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::args::Args;
-use crate::config::suggest;
+use crate::base::suggest;
 
 /// The command line is wrong (`EX_USAGE` of sysexits.h).
 const USAGE: u8 = 64;

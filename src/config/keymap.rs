@@ -49,7 +49,7 @@ impl Keymap {
             let clash = |key: &str, message: String, help: String| Clash { command: name.clone(), key: key.to_owned(), message, help };
             let Some(command) = Command::from_name(name) else {
                 let names = Command::ALL.iter().map(|c| c.name());
-                clashes.push(clash("", format!("there is no command `{name}`"), super::suggest::help(name, names, "the commands are")));
+                clashes.push(clash("", format!("there is no command `{name}`"), crate::base::suggest::help(name, names, "the commands are")));
                 continue;
             };
             map.by_keys.retain(|_, c| *c != command);

@@ -3,7 +3,7 @@
 use toml::de::{DeTable, DeValue};
 
 use super::reader::Reader;
-use super::suggest;
+use crate::base::suggest;
 use crate::model::limits::Limits;
 
 pub(super) fn read(r: &mut Reader<'_>, table: &DeTable<'_>) -> Limits {

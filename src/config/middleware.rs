@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::reader::{Fields, Reader, Span, Value};
 use super::refs::{Ref, RefKind};
 use super::spec::{AmqpSpec, MiddlewareSpec, SentinelSpec, TlsSpec, Via};
-use super::{schema, secret, suggest};
+use super::{schema, secret};
+use crate::base::suggest;
 use crate::model::catalog::Catalog;
 
 const EVERY: Duration = Duration::from_secs(10);

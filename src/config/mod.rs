@@ -19,7 +19,6 @@ pub mod schema;
 mod secret;
 pub mod show;
 pub mod spec;
-pub mod suggest;
 #[cfg(test)]
 mod tests;
 pub mod theme;

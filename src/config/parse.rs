@@ -54,7 +54,7 @@ impl Pass<'_> {
         let whole = r.notes.is_empty();
         for name in root.keys().filter(|k| whole && !schema::ROOT.contains(&k.get_ref().as_ref())) {
             let wrong = name.get_ref().as_ref();
-            r.error(&name.span(), format!("there is no table `{wrong}`"), super::suggest::help(wrong, schema::ROOT.iter().copied(), "the tables are"));
+            r.error(&name.span(), format!("there is no table `{wrong}`"), crate::base::suggest::help(wrong, schema::ROOT.iter().copied(), "the tables are"));
         }
         let f = Fields { table: root, span, what: "the file" };
         self.config.ui = ui(r, &f);
@@ -244,7 +244,7 @@ fn theme(r: &mut Reader<'_>, f: &Fields<'_>) -> String {
     if themes.names().any(|known| known == name) {
         return name;
     }
-    r.error(&span, format!("there is no theme `{name}`"), super::suggest::help(&name, themes.names(), "the themes are"));
+    r.error(&span, format!("there is no theme `{name}`"), crate::base::suggest::help(&name, themes.names(), "the themes are"));
     String::new()
 }
 
@@ -253,7 +253,7 @@ fn color(r: &mut Reader<'_>, f: &Fields<'_>) -> String {
     if theme::colour(&name).is_some() {
         return name;
     }
-    let help = super::suggest::help(&name, theme::ANSI.into_iter(), "the colours are");
+    let help = crate::base::suggest::help(&name, theme::ANSI.into_iter(), "the colours are");
     r.error(&span, format!("there is no colour `{name}`"), format!("{help} (or write #rrggbb)"));
     String::new()
 }

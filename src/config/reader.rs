@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::probe::Probe;
 use super::spec::{Diagnostic, Severity};
-use super::suggest;
+use crate::base::suggest;
 
 pub(super) type Span = Range<usize>;
 pub(super) type Value<'t> = Spanned<DeValue<'t>>;

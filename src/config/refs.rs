@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::reader::{Reader, Span};
-use super::suggest;
+use crate::base::suggest;
 
 pub(super) struct Ref {
     pub(super) kind: RefKind,

@@ -1,1 +1,10 @@
-//! Playbooks, pure: the format, its lint, templates, the plan, the state machine of a run and the records of its journal.
+//! F2: playbooks without any I/O. A file becomes a [`spec::Playbook`], a playbook and its targets become a run, and a run
+//! says what is due; whoever carries it out writes every transition into the journal first and tells the run afterwards.
+
+pub mod due;
+pub mod inventory;
+pub mod journal;
+pub mod mistake;
+pub mod outcome;
+pub mod spec;
+pub mod step;
