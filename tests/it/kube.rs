@@ -18,7 +18,7 @@ use quarterdeck::config::spec::{ClusterSpec, KubeconfigRef};
 use quarterdeck::link::kube::{Api, Reader};
 use quarterdeck::model::ask::{Answer, AskKind};
 use quarterdeck::model::effect::Inspection;
-use quarterdeck::model::fact::{Batch, Fact};
+use quarterdeck::model::fact::{Batch, Change, Fact};
 use quarterdeck::model::id::{Kind, Name, SourceId};
 use quarterdeck::model::limits::Limits;
 use quarterdeck::model::pod::Pod;
@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::components::{case, said};
-use crate::rig::{block, eventually};
+use crate::rig::{apiserver, block, eventually};
 
 pub fn tests() -> Vec<Trial> {
     const PARTS: &[&str] = &["kubernetes"];
@@ -65,11 +65,11 @@ pub fn alone(body: fn()) -> impl FnOnce() + Send + 'static {
     }
 }
 
-fn admin() -> PathBuf {
+pub fn admin() -> PathBuf {
     PathBuf::from(std::env::var("QUARTERDECK_TEST_KUBECONFIG").expect("the component says that it is there"))
 }
 
-fn api(file: &Path, context: Option<&str>) -> Arc<Api> {
+pub fn api(file: &Path, context: Option<&str>) -> Arc<Api> {
     let spec = ClusterSpec {
         name: "main".into(),
         kubeconfig: KubeconfigRef::File(file.to_owned()),
@@ -82,17 +82,19 @@ fn api(file: &Path, context: Option<&str>) -> Arc<Api> {
 }
 
 #[derive(Default)]
-struct Seen {
-    troubles: Vec<(Instant, SourceError)>,
-    answered: Option<Instant>,
-    complete: bool,
-    denied: Vec<(Kind, String)>,
+pub struct Seen {
+    pub troubles: Vec<(Instant, SourceError)>,
+    pub answered: Option<Instant>,
+    pub complete: bool,
+    pub denied: Vec<(Kind, String)>,
+    /// How many lists of pods were begun.
+    pub pod_lists: usize,
 }
 
-struct Live {
-    store: Arc<Mutex<Store>>,
-    seen: Arc<Mutex<Seen>>,
-    meter: Arc<Meter>,
+pub struct Live {
+    pub store: Arc<Mutex<Store>>,
+    pub seen: Arc<Mutex<Seen>>,
+    pub meter: Arc<Meter>,
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
 }
@@ -102,6 +104,11 @@ struct Out(Arc<Mutex<Store>>, Arc<Mutex<Seen>>, SystemClock);
 impl Sink for Out {
     fn send(&self, facts: Vec<Fact>) -> BoxFuture<'_, ()> {
         for fact in &facts {
+            if let Fact::Pod(change) = fact
+                && let Change::Begin(_) = **change
+            {
+                self.1.lock().unwrap().pod_lists += 1;
+            }
             if let Fact::Denied { kind, denied, .. } = fact
                 && !denied.need.is_empty()
             {
@@ -135,7 +142,7 @@ impl Asker for Nobody {
 }
 
 impl Live {
-    fn start(api: Arc<Api>) -> Self {
+    pub fn start(api: Arc<Api>) -> Self {
         let store = Arc::new(Mutex::new(Store::new(Limits::default())));
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (meter, stop) = (Arc::new(Meter::default()), CancellationToken::new());
@@ -158,16 +165,16 @@ impl Live {
         Self { store, seen, meter, stop, thread: Some(thread) }
     }
 
-    fn complete(&self) {
+    pub fn complete(&self) {
         eventually("the whole picture", Duration::from_secs(30), || self.seen.lock().unwrap().complete.then_some(()));
     }
 
-    fn pod(&self, name: &str) -> Option<Pod> {
+    pub fn pod(&self, name: &str) -> Option<Pod> {
         self.store.lock().unwrap().pods.iter().map(|(_, e)| &e.row).find(|p| &*p.name == name).cloned()
     }
 
     /// Waits for a pod to be as `wanted` says.
-    fn pod_when(&self, name: &str, limit: u64, wanted: impl Fn(&Pod) -> bool) -> Pod {
+    pub fn pod_when(&self, name: &str, limit: u64, wanted: impl Fn(&Pod) -> bool) -> Pod {
         let mut last = None;
         let start = Instant::now();
         while start.elapsed() < Duration::from_secs(limit) {
@@ -191,14 +198,14 @@ impl Drop for Live {
 }
 
 /// A namespace for one test, deleted at its end.
-struct Space {
-    name: String,
+pub struct Space {
+    pub name: String,
     /// Cluster-wide objects to delete as well.
     client: Arc<Api>,
 }
 
 impl Space {
-    fn new(label: &str) -> Self {
+    pub fn new(label: &str) -> Self {
         let stamp = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_nanos();
         let space = Self { name: format!("qd-test-{label}-{}-{}", std::process::id(), stamp % 1_000_000_000), client: api(&admin(), None) };
         space.send("POST", "/api/v1/namespaces", &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space.name}}));
@@ -209,7 +216,7 @@ impl Space {
         space
     }
 
-    fn try_send(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
+    pub fn try_send(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
         let bytes = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
         let request = Request::builder().method(method).uri(path).header("content-type", "application/json").body(bytes).unwrap();
         let api = self.client.clone();
@@ -222,15 +229,15 @@ impl Space {
     }
 
     #[track_caller]
-    fn send(&self, method: &str, path: &str, body: &Value) -> Value {
+    pub fn send(&self, method: &str, path: &str, body: &Value) -> Value {
         self.try_send(method, path, body).unwrap_or_else(|e| panic!("{method} {path}: {e}"))
     }
 
-    fn path(&self, rest: &str) -> String {
+    pub fn path(&self, rest: &str) -> String {
         format!("/api/v1/namespaces/{}/{rest}", self.name)
     }
 
-    fn pod(&self, name: &str, image: &str, command: &[&str], extra: &Value) {
+    pub fn pod(&self, name: &str, image: &str, command: &[&str], extra: &Value) {
         let mut spec = json!({
             "terminationGracePeriodSeconds": 0,
             "containers": [{"name": "app", "image": image, "imagePullPolicy": "Never", "command": command}],
@@ -312,7 +319,7 @@ fn pod_life() {
 }
 
 /// Writes a kubeconfig like the admin's with another user in it.
-fn with_user(dir: &Path, user: &Value, namespace: &str) -> PathBuf {
+pub fn with_user(dir: &Path, user: &Value, namespace: &str) -> PathBuf {
     let text = std::fs::read_to_string(admin()).unwrap();
     let config: Value = serde_saphyr::from_str(&text).unwrap();
     let made = json!({
@@ -326,20 +333,25 @@ fn with_user(dir: &Path, user: &Value, namespace: &str) -> PathBuf {
     path
 }
 
-fn one_namespace() {
-    let space = Space::new("narrow");
-    let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "viewer"}});
-    space.send("POST", &space.path("serviceaccounts"), &account);
+/// Makes an account that may view its namespace, and gives its token.
+pub fn account(space: &Space, name: &str) -> String {
+    let made = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}});
+    space.send("POST", &space.path("serviceaccounts"), &made);
     let rbac = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings", space.name);
     space.send(
         "POST",
         &rbac,
-        &json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "viewer"},
+        &json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": name},
                 "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
-                "subjects": [{"kind": "ServiceAccount", "name": "viewer", "namespace": space.name}]}),
+                "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": space.name}]}),
     );
     let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": []}});
-    let token = space.send("POST", &space.path("serviceaccounts/viewer/token"), &request)["status"]["token"].as_str().unwrap().to_owned();
+    space.send("POST", &space.path(&format!("serviceaccounts/{name}/token")), &request)["status"]["token"].as_str().unwrap().to_owned()
+}
+
+fn one_namespace() {
+    let space = Space::new("narrow");
+    let token = account(&space, "viewer");
     space.pod("mine", "busybox:1.35", &["sh", "-c", "sleep 1000"], &json!({}));
 
     let dir = tempfile::tempdir().unwrap();
@@ -351,6 +363,15 @@ fn one_namespace() {
     let denied = live.seen.lock().unwrap().denied.clone();
     assert!(denied.contains(&(Kind::Node, "list nodes".to_owned())), "{denied:?}");
     assert!(denied.iter().any(|(kind, fact)| *kind == Kind::Pod && fact == "list pods"), "{denied:?}");
+}
+
+/// The admin's kubeconfig, changed.
+pub fn edited(dir: &Path, change: impl FnOnce(&mut Value)) -> PathBuf {
+    let mut config: Value = serde_saphyr::from_str(&std::fs::read_to_string(admin()).unwrap()).unwrap();
+    change(&mut config);
+    let path = dir.join("config");
+    std::fs::write(&path, config.to_string()).unwrap();
+    path
 }
 
 fn wrong_token() {
@@ -396,14 +417,12 @@ impl Drop for Frozen {
     }
 }
 
-fn signal(which: &str, pid: &str) {
+pub fn signal(which: &str, pid: &str) {
     assert!(std::process::Command::new("kill").args([which, pid]).status().unwrap().success(), "kill {which} {pid}");
 }
 
-/// `QUARTERDECK_TEST_APISERVER_PID` is the API server's process id, or a file with it.
 fn frozen() {
-    let pid = std::env::var("QUARTERDECK_TEST_APISERVER_PID").unwrap();
-    let pid = if Path::new(&pid).exists() { std::fs::read_to_string(&pid).unwrap().trim().to_owned() } else { pid };
+    let pid = apiserver::pid();
     let live = Live::start(api(&admin(), None));
     live.complete();
     let stopped = Instant::now();

@@ -1,5 +1,6 @@
 //! What the tests start and stop: real servers in their own folders, ended by process id.
 
+pub mod apiserver;
 pub mod docker;
 pub mod group;
 pub mod libvirt;
