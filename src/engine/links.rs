@@ -10,7 +10,7 @@ use super::Engine;
 use crate::config::spec::{ClusterSpec, Config, Escalation, HostSpec, KubeconfigRef, Reach};
 use crate::link::kube::{Api, Dialer, Reader};
 use crate::link::secret::Secrets;
-use crate::link::shell::{ExitStatus, LocalShell, Shell, quote};
+use crate::link::shell::{ExitStatus, LocalShell, Output, Shell, quote};
 use crate::link::ssh::SshPool;
 use crate::link::sudo::SudoShell;
 use crate::model::id::Name;
@@ -104,8 +104,12 @@ impl Links {
                         "add a [[host]] of that name",
                     ));
                 };
-                let shell = if with_sudo { link.shell.strongest() } else { link.shell.plain.clone() };
-                let out = shell.run(&format!("cat -- {}", quote(&path)), b"", Duration::from_secs(15)).await?;
+                let mut out = cat(&*link.shell.plain, &path).await?;
+                if with_sudo && out.status != ExitStatus::Code(0) {
+                    // A host without `become` of its own: sudo as it is there, without a password.
+                    let sudo = || -> Arc<dyn Shell> { Arc::new(SudoShell::new(link.shell.plain.clone(), &host, None, links.secrets.clone())) };
+                    out = cat(&*link.shell.privileged.clone().unwrap_or_else(sudo), &path).await?;
+                }
                 if out.status == ExitStatus::Code(0) {
                     return Ok(SecretString::from(out.stdout));
                 }
@@ -118,6 +122,10 @@ impl Links {
         });
         Reader::Fetch { origin, fetch }
     }
+}
+
+async fn cat(shell: &dyn Shell, path: &str) -> Result<Output, SourceError> {
+    shell.run(&format!("cat -- {}", quote(path)), b"", Duration::from_secs(15)).await
 }
 
 fn host(spec: &HostSpec, ssh: &SshPool, secrets: &Secrets) -> HostLink {

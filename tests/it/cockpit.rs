@@ -217,7 +217,7 @@ fn in_tmux() {
 }
 
 /// A configuration of these hosts, with an ssh_config that knows the lab's keys only.
-fn configure_hosts(home: &Path, lab: &Lab, hosts: &[&Host], known: &Path) {
+pub fn configure_hosts(home: &Path, lab: &Lab, hosts: &[&Host], known: &Path) {
     let ssh = home.join("ssh_config");
     fs::write(&ssh, format!("Host *\n  UserKnownHostsFile {}\n  GlobalKnownHostsFile /dev/null\n  IdentitiesOnly yes\n", known.display())).expect("ssh_config");
     let entries: String = hosts

@@ -206,13 +206,19 @@ pub struct Space {
 
 impl Space {
     pub fn new(label: &str) -> Self {
-        let stamp = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_nanos();
-        let space = Self { name: format!("qd-test-{label}-{}-{}", std::process::id(), stamp % 1_000_000_000), client: api(&admin(), None) };
-        space.send("POST", "/api/v1/namespaces", &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space.name}}));
+        let space = Self::within(&admin(), label);
         // Pods are refused until the namespace has its account.
         eventually("the default service account", Duration::from_secs(20), || {
             space.try_send("GET", &format!("/api/v1/namespaces/{}/serviceaccounts/default", space.name), &Value::Null).ok()
         });
+        space
+    }
+
+    /// In the cluster of another kubeconfig.
+    pub fn within(kubeconfig: &Path, label: &str) -> Self {
+        let stamp = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_nanos();
+        let space = Self { name: format!("qd-test-{label}-{}-{}", std::process::id(), stamp % 1_000_000_000), client: api(kubeconfig, None) };
+        space.send("POST", "/api/v1/namespaces", &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space.name}}));
         space
     }
 

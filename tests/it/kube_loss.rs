@@ -7,17 +7,23 @@ use libtest_mimic::Trial;
 use quarterdeck::model::source::SourceState;
 use serde_json::{Value, json};
 
-use crate::components::case;
+use crate::cockpit::configure_hosts;
+use crate::components::{case, said};
 use crate::kube::{Live, Space, account, admin, alone, api, beside_others, edited, with_user};
 use crate::rig::apiserver::{ApiServer, CutLine};
 use crate::rig::eventually;
+use crate::rig::sshd::{Lab, Sudo, User};
+use crate::rig::terminal::{binary, environment};
+use quarterdeck::link::shell::quote;
 
 pub fn tests() -> Vec<Trial> {
     const PARTS: &[&str] = &["kubernetes"];
     let mut tests = vec![
         case("kube: an account that ends while its watches are open", PARTS, beside_others(ended_account)),
         case("kube: cut watches go on where they were", PARTS, beside_others(cut_line)),
+        case("kube: a kubeconfig that stands on a master, and a cluster reached through it", &["kubernetes", "sshd", "netns"], beside_others(through_a_master)),
     ];
+    tests.push(case("kube: a current server: what it holds is what is shown, before and after changes", &["kubernetes-new"], current_server));
     if std::env::var("QUARTERDECK_TEST_APISERVER_PID").is_ok() {
         tests.push(case("kube: a killed API server comes back with its history compacted", &["kubernetes", "curl"], alone(compacted)));
     }
@@ -104,4 +110,74 @@ fn ended_account() {
     let changed = Instant::now();
     eventually("the new account is used", Duration::from_secs(60), || live.seen.lock().unwrap().answered.filter(|at| *at > changed));
     assert!(live.pod("mine").is_some());
+}
+
+/// The kubeconfig stands on a master, for root only; the API server is reached through that master.
+fn through_a_master() {
+    let lab = Lab::new();
+    let mut line = None;
+    let dir = tempfile::tempdir().unwrap();
+    let path = edited(dir.path(), |config| {
+        let cluster = &mut config["clusters"][0]["cluster"];
+        let url: http::Uri = cluster["server"].as_str().unwrap().parse().unwrap();
+        let relay = CutLine::at(&lab.gateway(), &format!("{}:{}", url.host().unwrap(), url.port_u16().unwrap_or(443)));
+        cluster["tls-server-name"] = json!(url.host().unwrap());
+        cluster["server"] = json!(format!("https://{}:{}", lab.gateway(), relay.port));
+        line = Some(relay);
+    });
+    let line = line.unwrap();
+    let master = lab.host("master-1").user(User::new("ops").sudo(Sudo::Free)).start();
+    let text = std::fs::read_to_string(path).unwrap();
+    master.run(&format!("mkdir -p /etc/kubernetes; umask 077; printf %s {} > /etc/kubernetes/admin.conf", quote(&text)));
+    // Only the master may connect to the API server: through anybody else nothing would be seen.
+    let home = tempfile::tempdir().unwrap();
+    configure_hosts(home.path(), &lab, &[&master], &lab.known_hosts());
+    let file = home.path().join(".config/quarterdeck/config.toml");
+    let hosts = std::fs::read_to_string(&file).unwrap().replace("user = \"root\"", "user = \"ops\"");
+    let cluster = "[[cluster]]\nname = \"main\"\nkubeconfig = { ssh = \"master-1:/etc/kubernetes/admin.conf\", become = true }\nvia = \"host:master-1\"\n";
+    std::fs::write(&file, format!("{hosts}{cluster}")).unwrap();
+    let out = std::process::Command::new(binary()).args(["status", "--json", "--timeout", "30"]).env_clear().envs(environment(home.path())).output().unwrap();
+    let picture: Value = serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&out.stderr)));
+    let cluster = &picture["clusters"][0];
+    assert_eq!(cluster["freshness"]["state"], "live", "{cluster}");
+    assert!(!cluster["nodes"].as_array().unwrap().is_empty(), "{cluster}");
+    assert!(line.carried_from(master.address()) > 0 && line.carried_from(&lab.gateway()) == 0, "only through the master");
+}
+
+/// A server of today's versions, of which only the API server needs to run: pods stay pending.
+fn current_server() {
+    let file = std::path::PathBuf::from(std::env::var("QUARTERDECK_TEST_KUBECONFIG_NEW").unwrap());
+    let space = Space::within(&file, "new");
+    let version = space.send("GET", "/version", &Value::Null)["gitVersion"].as_str().unwrap().to_owned();
+    let _ = space.try_send("POST", &space.path("serviceaccounts"), &json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}));
+    let node = format!("node-of-{}", space.name);
+    space.send("POST", "/api/v1/nodes", &json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}}));
+    let names: Vec<String> = (0..60).map(|n| format!("pod-{n}")).collect();
+    for name in &names {
+        space.pod(name, "busybox:1.35", SLEEPER, &json!({}));
+    }
+    let live = Live::start(api(&file, None));
+    live.complete();
+    let mine = || {
+        let store = live.store.lock().unwrap();
+        let mut mine: Vec<_> = store.pods.iter().map(|(_, e)| &e.row).filter(|p| *p.namespace == *space.name).map(|p| p.name.to_string()).collect();
+        mine.sort();
+        mine
+    };
+    let held = || {
+        let list = space.send("GET", &space.path("pods"), &Value::Null);
+        let mut held: Vec<_> = list["items"].as_array().unwrap().iter().map(|p| p["metadata"]["name"].as_str().unwrap().to_owned()).collect();
+        held.sort();
+        held
+    };
+    assert_eq!((mine().len(), mine()), (60, held()));
+    assert!(live.store.lock().unwrap().nodes.iter().any(|(_, e)| *e.row.name == *node), "the node");
+    for name in names.iter().step_by(2) {
+        space.send("DELETE", &space.path(&format!("pods/{name}")), &json!({"gracePeriodSeconds": 0}));
+    }
+    space.pod("late", "busybox:1.35", SLEEPER, &json!({}));
+    eventually("the changes", Duration::from_secs(30), || (mine().len() == 31 && mine() == held()).then_some(()));
+    space.send("DELETE", &format!("/api/v1/nodes/{node}"), &Value::Null);
+    eventually("the node is gone", Duration::from_secs(30), || (!live.store.lock().unwrap().nodes.iter().any(|(_, e)| *e.row.name == *node)).then_some(()));
+    said("kubernetes-new", &format!("Kubernetes {version}"));
 }

@@ -25,6 +25,8 @@ pub struct ApiServer {
     folder: PathBuf,
     /// Sleeps in the server's network, so that there is a way into it while the server is dead.
     anchor: Child,
+    /// What was started in its place; it outlives the test.
+    started: Vec<Child>,
     dead: bool,
 }
 
@@ -39,7 +41,7 @@ impl ApiServer {
             let network = |p: &str| std::fs::read_link(format!("/proc/{p}/ns/net")).ok();
             (network(&anchor.id().to_string()) == network(&pid)).then_some(())
         });
-        Self { pid, line, folder, anchor, dead: false }
+        Self { pid, line, folder, anchor, started: Vec::new(), dead: false }
     }
 
     fn beside(&self, program: &str) -> Command {
@@ -68,6 +70,7 @@ impl ApiServer {
         if Path::new(&file).exists() {
             std::fs::write(file, &self.pid).expect("its pid file");
         }
+        self.started.push(child);
     }
 
     /// Asks etcd through its JSON gateway.
@@ -108,20 +111,27 @@ fn base64(text: &str) -> String {
     text.as_bytes().chunks(3).map(sextets).collect()
 }
 
-/// A loopback port that leads to a server, until it is cut.
+/// A port of this machine that leads to a server, until it is cut.
 pub struct CutLine {
     pub port: u16,
     open: Arc<Mutex<Vec<TcpStream>>>,
+    callers: Arc<Mutex<Vec<String>>>,
 }
 
 impl CutLine {
     pub fn to(server: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        Self::at("127.0.0.1", server)
+    }
+
+    /// Listens on one of this machine's own addresses.
+    pub fn at(address: &str, server: &str) -> Self {
+        let listener = TcpListener::bind((address, 0)).expect("a port");
         let port = listener.local_addr().expect("bound").port();
-        let (server, open) = (server.to_owned(), Arc::new(Mutex::new(Vec::new())));
-        let held = open.clone();
+        let (server, open, callers) = (server.to_owned(), Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
+        let (held, called) = (open.clone(), callers.clone());
         std::thread::spawn(move || {
             for near in listener.incoming().flatten() {
+                called.lock().expect("short").push(near.peer_addr().map(|a| a.ip().to_string()).unwrap_or_default());
                 let Ok(far) = TcpStream::connect(&server) else { continue };
                 held.lock().expect("short").extend([near.try_clone().expect("dup"), far.try_clone().expect("dup")]);
                 let (mut near2, mut far2) = (near.try_clone().expect("dup"), far.try_clone().expect("dup"));
@@ -130,7 +140,7 @@ impl CutLine {
                 std::thread::spawn(move || io::copy(&mut far2, &mut near2).map(|_| near2.shutdown(Shutdown::Write)));
             }
         });
-        Self { port, open }
+        Self { port, open, callers }
     }
 
     /// Closes every connection; new ones are carried again.
@@ -140,5 +150,10 @@ impl CutLine {
             let _ = end.shutdown(Shutdown::Both);
         }
         open.len()
+    }
+
+    /// How many connections came from this address so far.
+    pub fn carried_from(&self, address: &str) -> usize {
+        self.callers.lock().expect("short").iter().filter(|c| *c == address).count()
     }
 }

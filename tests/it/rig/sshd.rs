@@ -131,6 +131,10 @@ impl Lab {
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
+    /// The test's own address in the outer half.
+    pub fn gateway(&self) -> String {
+        format!("{}.1", self.net)
+    }
     pub fn key(&self) -> PathBuf {
         self.dir.path().join("id_ed25519")
     }
