@@ -19,10 +19,11 @@ use crate::base::clock::{Clock, Moment, Stopwatch, SystemClock};
 use crate::base::redact::Redactor;
 use crate::config::spec::Config;
 use crate::engine::asker::Answers;
-use crate::engine::{Engine, fleet};
+use crate::engine::{Engine, REQUESTS, fleet};
 use crate::model::effect::{Effect, Errand};
 use crate::model::fact::{Batch, Fact, Notice};
 use crate::model::id::Name;
+use crate::model::log::{LogEvent, LogFact, LogId};
 use crate::model::source::Subject;
 use crate::store::Store;
 
@@ -179,6 +180,8 @@ impl Cockpit {
                 },
                 Effect::Answer { id, answer } => self.engine.answer(id, answer),
                 Effect::Retry(id) => self.engine.retry(id),
+                Effect::OpenLog { log, .. } => self.log_event(log, LogEvent::Opened),
+                Effect::CloseLog(log) => self.log_event(log, LogEvent::Closed),
                 Effect::Copy(text) => self.seat.copy(&text),
                 Effect::Save { path, text } => self.save(&path, &text).await,
                 Effect::Suspend(errand) => self.run_errand(errand).await,
@@ -188,6 +191,12 @@ impl Cockpit {
             }
         }
         None
+    }
+
+    fn log_event(&mut self, log: LogId, event: LogEvent) {
+        let now = self.clock.now();
+        let fact = Fact::Log(Box::new(LogFact { log, event }));
+        self.dirty |= self.store.apply(Batch { source: REQUESTS, at: now, facts: vec![fact] }, now).any();
     }
 
     async fn save(&mut self, path: &str, text: &str) {

@@ -2,6 +2,7 @@
 
 use super::ask::{Answer, AskId};
 use super::id::{SourceId, Target};
+use super::log::{LogId, LogQuery};
 
 /// Numbers the requests of one cockpit, so that a late answer does not land in another dialog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,6 +22,12 @@ pub enum Effect {
     },
     /// Try this source again now, also after its credentials were refused.
     Retry(SourceId),
+    /// Lines for a pane: what the query says goes to the store's book of this number until it is closed.
+    OpenLog {
+        log: LogId,
+        query: LogQuery,
+    },
+    CloseLog(LogId),
     /// Into the terminal's clipboard, by OSC 52.
     Copy(String),
     /// To a file, the terminal's size and colour left out.

@@ -11,6 +11,7 @@ use super::group::Group;
 use super::host::Host;
 use super::id::{Kind, Name, SourceId, Target};
 use super::limits::Limits;
+use super::log::LogFact;
 use super::node::{Node, NodeLease, NodeUsage};
 use super::pod::Pod;
 use super::source::SourceStatus;
@@ -93,6 +94,8 @@ pub enum Fact {
         request: RequestId,
         result: Result<Document, String>,
     },
+    /// What a log that is open says.
+    Log(Box<LogFact>),
     /// The outcome of something a person asked for, for the message line.
     Notice(Notice),
 }

@@ -10,6 +10,31 @@ pub struct Limits {
     pub cluster: ClusterLimits,
     pub pod: PodLimits,
     pub middleware: MiddlewareLimits,
+    pub log: LogLimits,
+}
+
+/// How much of the logs that are open is kept, in bytes. The oldest lines go first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogLimits {
+    /// For each stream.
+    pub stream_bytes: u64,
+    /// For all of them together.
+    pub all_bytes: u64,
+}
+
+impl Default for LogLimits {
+    fn default() -> Self {
+        Self { stream_bytes: 16 << 20, all_bytes: 256 << 20 }
+    }
+}
+
+impl LogLimits {
+    /// Both, and never so little that not one block of lines fits.
+    pub fn bytes(&self) -> (usize, usize) {
+        let at_least = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX).max(1 << 20);
+        (at_least(self.stream_bytes), at_least(self.all_bytes))
+    }
 }
 
 /// Warn and crit of one measure.

@@ -14,6 +14,7 @@ pub mod host;
 pub mod id;
 pub mod judge;
 pub mod limits;
+pub mod log;
 pub mod node;
 pub mod pod;
 pub mod reason;

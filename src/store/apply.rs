@@ -64,7 +64,7 @@ impl Store {
         for fact in batch.facts {
             dirty.add(self.fact(source, at, fact));
         }
-        self.unsettled |= dirty.any();
+        self.unsettled |= dirty.without(Dirty::LOGS).any();
         dirty
     }
 
@@ -107,6 +107,9 @@ impl Store {
             Fact::Asked(id) => {
                 self.asks.retain(|a| a.id != id);
                 Dirty::ASKS
+            }
+            Fact::Log(fact) => {
+                if self.logs.apply(*fact, at) { Dirty::LOGS } else { Dirty::default() }
             }
             // For the loop, which hands them to the seat that asked.
             Fact::Document { .. } | Fact::Notice(_) => Dirty::default(),
@@ -298,6 +301,11 @@ impl Store {
             }
         }
         self.unsettled |= dirty.any();
+        let (told, due) = self.logs.tick(now);
+        if told {
+            dirty.add(Dirty::LOGS);
+        }
+        next = due.map_or(next, |due| Some(next.map_or(due, |n| n.min(due))));
         if self.unsettled {
             self.unsettled = false;
             if self.joins.is_outdated() {

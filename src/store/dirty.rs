@@ -7,6 +7,7 @@ use crate::model::id::Kind;
 pub struct Dirty(u16);
 
 impl Dirty {
+    pub const LOGS: Self = Self(1 << 13);
     pub const SOURCES: Self = Self(1 << 14);
     pub const ASKS: Self = Self(1 << 15);
 
@@ -20,6 +21,11 @@ impl Dirty {
 
     pub fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
+    }
+
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     pub fn any(self) -> bool {

@@ -6,6 +6,7 @@ mod apply;
 pub mod dirty;
 pub mod history;
 pub mod joins;
+pub mod log;
 pub mod problem;
 mod slab;
 pub mod table;
@@ -49,6 +50,7 @@ pub struct Store {
     pub workloads: Table<Workload>,
     pub events: Table<Event>,
     pub groups: Table<Group>,
+    pub logs: log::Logs,
     limits: Limits,
     now: Moment,
     sources: BTreeMap<SourceId, SourceStatus>,
@@ -91,6 +93,7 @@ impl Store {
             workloads: Table::default(),
             events: Table::default(),
             groups: Table::default(),
+            logs: log::Logs::new(limits.log.clone()),
             limits,
             now: Moment::default(),
             sources: BTreeMap::new(),
