@@ -110,7 +110,9 @@ mod tests {
 
     #[test]
     fn reads_what_kubelets_and_daemons_write() {
-        for text in ["2026-11-21T02:14:07.123456789Z", "2020-02-29T23:59:59Z", "2026-11-21T10:14:07.12+08:00", "1969-12-31T23:59:59.5Z", "2026-03-01T00:00:00-0330"] {
+        for text in
+            ["2026-11-21T02:14:07.123456789Z", "2020-02-29T23:59:59Z", "2026-11-21T10:14:07.12+08:00", "1969-12-31T23:59:59.5Z", "2026-03-01T00:00:00-0330"]
+        {
             let with_colon = if text.len() == 24 && !text.contains('.') { format!("{}:{}", &text[..22], &text[22..]) } else { text.to_owned() };
             let expected = with_colon.parse::<Timestamp>().unwrap().as_nanosecond();
             assert_eq!(Stamp::parse(text.as_bytes()).map(|s| i128::from(s.0)), Some(expected), "{text}");

@@ -64,17 +64,42 @@ pub enum LogTarget {
         run: Run,
     },
     /// All pods of it, also those that it makes later.
-    Workload { cluster: Name, namespace: Name, kind: WorkloadKind, name: Name, containers: Containers },
+    Workload {
+        cluster: Name,
+        namespace: Name,
+        kind: WorkloadKind,
+        name: Name,
+        containers: Containers,
+    },
     /// All pods with these labels, also later ones. `None`: in every namespace.
-    Selector { cluster: Name, namespace: Option<Name>, selector: String, containers: Containers },
+    Selector {
+        cluster: Name,
+        namespace: Option<Name>,
+        selector: String,
+        containers: Containers,
+    },
     /// A container on a host, by name or id.
-    Container { host: Name, name: Name, runtime: Name },
-    File { host: Name, path: String },
+    Container {
+        host: Name,
+        name: Name,
+        runtime: Name,
+    },
+    File {
+        host: Name,
+        path: String,
+    },
     /// A systemd unit's journal.
-    Unit { host: Name, unit: Name },
-    Kernel { host: Name },
+    Unit {
+        host: Name,
+        unit: Name,
+    },
+    Kernel {
+        host: Name,
+    },
     /// What a host itself says: its journal where it keeps one, and the files that the configuration names.
-    Host { host: Name },
+    Host {
+        host: Name,
+    },
     /// The logs that the configuration names for a group of middleware.
     Middleware(GroupKey),
 }
@@ -213,9 +238,21 @@ pub enum LogEvent {
     Opened,
     /// Nobody wants them any more.
     Closed,
-    Stream { stream: StreamId, speaker: Speaker },
-    State { stream: StreamId, state: StreamState },
-    Lines { stream: StreamId, chunk: Chunk },
+    Stream {
+        stream: StreamId,
+        speaker: Speaker,
+    },
+    State {
+        stream: StreamId,
+        state: StreamState,
+    },
+    Lines {
+        stream: StreamId,
+        chunk: Chunk,
+    },
     /// `None`: about the log as a whole.
-    Note { stream: Option<StreamId>, note: Note },
+    Note {
+        stream: Option<StreamId>,
+        note: Note,
+    },
 }

@@ -109,7 +109,11 @@ impl Store {
                 Dirty::ASKS
             }
             Fact::Log(fact) => {
-                if self.logs.apply(*fact, at) { Dirty::LOGS } else { Dirty::default() }
+                if self.logs.apply(*fact, at) {
+                    Dirty::LOGS
+                } else {
+                    Dirty::default()
+                }
             }
             // For the loop, which hands them to the seat that asked.
             Fact::Document { .. } | Fact::Notice(_) => Dirty::default(),

@@ -64,9 +64,17 @@ impl Queue {
 /// Something whose turn has come.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Turn<'a> {
-    Line { stream: StreamId, mark: Mark, bytes: &'a [u8] },
+    Line {
+        stream: StreamId,
+        mark: Mark,
+        bytes: &'a [u8],
+    },
     /// It happened at this moment, right behind the stream's line before.
-    Note { stream: StreamId, at: Moment, note: Note },
+    Note {
+        stream: StreamId,
+        at: Moment,
+        note: Note,
+    },
 }
 
 #[derive(Debug)]

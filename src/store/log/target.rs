@@ -43,7 +43,13 @@ pub fn of(store: &Store, target: &Target, run: Run) -> Option<LogTarget> {
         }
         Target::Workload(key) => {
             let w = &store.workloads.get(key)?.row;
-            Some(LogTarget::Workload { cluster: w.cluster.clone(), namespace: w.namespace.clone(), kind: w.kind, name: w.name.clone(), containers: Containers::All })
+            Some(LogTarget::Workload {
+                cluster: w.cluster.clone(),
+                namespace: w.namespace.clone(),
+                kind: w.kind,
+                name: w.name.clone(),
+                containers: Containers::All,
+            })
         }
         Target::Event(key) => {
             let event = &store.events.get(key)?.row;
