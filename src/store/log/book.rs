@@ -217,7 +217,7 @@ mod tests {
     fn lag_is_told_only_while_lines_come() {
         let mut book = opened();
         book.apply(lines(1, 1_000_000_000), Moment(61_000));
-        assert_eq!(book.lag(Moment(61_000)), Duration::from_secs(60));
+        assert_eq!(book.lag(Moment(61_000)), Duration::from_mins(1));
         assert_eq!(book.lag(Moment(63_000)), Duration::ZERO, "it has nothing more to tell");
     }
 }

@@ -198,7 +198,7 @@ impl Merge {
                 self.held_bytes -= gone.size();
             }
             match queue.head() {
-                Some(head) => self.heads.push(Reverse((head, stream))),
+                Some(place) => self.heads.push(Reverse((place, stream))),
                 None if queue.is_live => reached = reached.min(far(queue)),
                 None => {}
             }
