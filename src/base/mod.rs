@@ -7,6 +7,7 @@ pub mod clock;
 pub mod intern;
 pub mod redact;
 pub mod ring;
+pub mod sgr;
 pub mod stamp;
 pub mod suggest;
 pub mod text;

@@ -1,7 +1,10 @@
 //! Logs: one [`Book`] for each that is open. All of them together keep no more than their share of memory.
 
 pub mod book;
+pub mod fields;
 pub mod merge;
+pub mod query;
+pub mod search;
 pub mod target;
 
 use std::collections::BTreeMap;

@@ -12,6 +12,8 @@ mod tests;
 pub use parse::{QueryError, Wrong};
 pub use pattern::Pattern;
 
+use std::cell::OnceCell;
+
 use memchr::memmem;
 
 use super::fields::{Level, Path, Record, Value, level};
@@ -141,12 +143,11 @@ impl Query {
     /// Does a line of a stream that [`Query::from`] takes fit? `before` is the level that it goes on with, where it
     /// [continues](super::fields::continues) another line.
     pub fn fits(&self, line: &[u8], before: Option<Level>) -> bool {
-        let mut seen = Seen { line, record: None };
+        let seen = Seen { line, record: OnceCell::new() };
         // What is cheap is asked first; whole lines are taken apart last.
-        let ask = |t: &Term, seen: &mut Seen| t.test.holds(seen, before) == (t.sense == Sense::Has);
+        let ask = |t: &Term| t.test.holds(&seen, before) == (t.sense == Sense::Has);
         let costly = |t: &&Term| matches!(t.test, Test::Has(_) | Test::Field(..) | Test::Like(..));
-        self.terms.iter().filter(|t| !costly(t) && !matches!(t.test, Test::From(..))).all(|t| ask(t, &mut seen))
-            && self.terms.iter().filter(costly).all(|t| ask(t, &mut seen))
+        self.terms.iter().filter(|t| !costly(t) && !matches!(t.test, Test::From(..))).all(ask) && self.terms.iter().filter(costly).all(ask)
     }
 
     /// A text that every fitting line holds, to look for in many lines at once.
@@ -175,24 +176,29 @@ impl Query {
 /// A line, taken apart at most once.
 struct Seen<'a> {
     line: &'a [u8],
-    record: Option<Option<Record>>,
+    record: OnceCell<Option<Record>>,
 }
 
 impl Seen<'_> {
-    fn field(&mut self, path: &Path) -> Option<&Value> {
+    fn field(&self, path: &Path) -> Option<&Value> {
         let key = path.last_key()?;
         // A line without the name lacks the field, unless the name is written with escapes.
-        if memmem::find(self.line, key.as_bytes()).is_none() && memchr::memchr(b'\\', self.line).is_none() && key != "level" && key != "time" && key != "msg" && key != "caller" {
+        if memmem::find(self.line, key.as_bytes()).is_none()
+            && memchr::memchr(b'\\', self.line).is_none()
+            && key != "level"
+            && key != "time"
+            && key != "msg"
+            && key != "caller"
+        {
             return None;
         }
-        let line = self.line;
-        let record = self.record.get_or_insert_with(|| Record::parse(line));
+        let record = self.record.get_or_init(|| Record::parse(self.line));
         path.find(&record.as_ref()?.fields)
     }
 }
 
 impl Test {
-    fn holds(&self, seen: &mut Seen, before: Option<Level>) -> bool {
+    fn holds(&self, seen: &Seen, before: Option<Level>) -> bool {
         match self {
             Self::Text(p) => p.is_in(seen.line),
             Self::Level(compare, wanted) => before.or_else(|| level(seen.line)).is_some_and(|l| compare.holds(l.cmp(wanted))),

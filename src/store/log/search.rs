@@ -199,10 +199,7 @@ impl Scan {
 
     /// How many of them stand before line `number`.
     pub fn count_before(&self, number: u64) -> u64 {
-        self.blocks
-            .range(..number)
-            .map(|(first, b)| b.count_before(usize::try_from(number - first).unwrap_or(usize::MAX).min(b.words.len() * 64)))
-            .sum()
+        self.blocks.range(..number).map(|(first, b)| b.count_before(usize::try_from(number - first).unwrap_or(usize::MAX).min(b.words.len() * 64))).sum()
     }
 }
 

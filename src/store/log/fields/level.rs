@@ -110,7 +110,10 @@ fn of_prefix(line: &[u8]) -> Option<Level> {
         });
     }
     let colon = line.iter().take(8).position(|b| *b == b':')?;
-    let redis = colon > 0 && line[..colon].iter().all(u8::is_ascii_digit) && line.get(colon + 1).is_some_and(|b| b"XCSM".contains(b)) && line.get(colon + 2) == Some(&b' ');
+    let redis = colon > 0
+        && line[..colon].iter().all(u8::is_ascii_digit)
+        && line.get(colon + 1).is_some_and(|b| b"XCSM".contains(b))
+        && line.get(colon + 2) == Some(&b' ');
     if !redis {
         return None;
     }

@@ -139,12 +139,11 @@ fn pairs(text: &str) -> Option<Vec<(String, Value)>> {
     while !rest.is_empty() {
         let end = rest.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '@' | '/' | ':'))).filter(|e| *e > 0)?;
         let (key, tail) = (&rest[..end], rest[end..].strip_prefix('=')?);
-        let (value, used) = match tail.strip_prefix('"') {
-            Some(q) => quoted(q).map(|(v, used)| (v, used + 1))?,
-            None => {
-                let end = tail.find(char::is_whitespace).unwrap_or(tail.len());
-                (tail[..end].to_owned(), end)
-            }
+        let (value, used) = if let Some(q) = tail.strip_prefix('"') {
+            quoted(q).map(|(v, used)| (v, used + 1))?
+        } else {
+            let end = tail.find(char::is_whitespace).unwrap_or(tail.len());
+            (tail[..end].to_owned(), end)
         };
         out.push((key.to_owned(), scalar(value)));
         rest = tail[used..].trim_start();

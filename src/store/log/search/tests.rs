@@ -51,7 +51,8 @@ fn a_search_goes_on_with_what_comes_and_forgets_what_leaves() {
 
 #[test]
 fn frames_of_a_stack_go_with_their_error() {
-    let texts = [(0, "INFO start"), (0, "ERROR boom"), (1, "INFO other"), (0, "\tat a.b(C.java:1)"), (0, "Caused by: x"), (1, "  more of other"), (0, "INFO end")];
+    let texts =
+        [(0, "INFO start"), (0, "ERROR boom"), (1, "INFO other"), (0, "\tat a.b(C.java:1)"), (0, "Caused by: x"), (1, "  more of other"), (0, "INFO end")];
     let lines: Vec<_> = texts.iter().map(|(s, t)| (*s, (*t).to_owned())).collect();
     let r = ring(&lines, 1 << 20);
     let mut scan = query("level>=warn");
