@@ -184,6 +184,8 @@ pub trait Reach: Send + Sync {
     fn shell(&self, host: &str, rights: &Rights) -> Result<Arc<dyn Shell>, ActionError>;
     /// A TCP connection to `address:port` that starts at the host.
     fn tcp<'a>(&'a self, host: &'a str, address: &'a str, port: u16) -> BoxFuture<'a, Result<Box<dyn Line>, ActionError>>;
+    /// Is the host this machine? Then a client may dial by itself.
+    fn is_here(&self, host: &str) -> bool;
     /// A Unix socket of the host.
     fn socket<'a>(&'a self, host: &'a str, path: &'a str) -> BoxFuture<'a, Result<Box<dyn Line>, ActionError>>;
     /// The API of a cluster of the configuration; of the only one where there is no name.
@@ -238,6 +240,7 @@ pub struct ActionCx {
     /// The longest it may take.
     pub limit: Duration,
     pub stop: CancellationToken,
+    pub purpose: Purpose,
     /// Names this step of this run at this target, the same at every attempt. It marks the processes that the step starts there.
     pub mark: String,
     /// Where downloads come from.
@@ -254,6 +257,14 @@ impl ActionCx {
     pub fn shell(&self) -> Result<Arc<dyn Shell>, ActionError> {
         self.reach.shell(&self.host, &self.rights)
     }
+}
+
+/// What an action is run for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To see how things are: a step's `check` or `verify`. What can be told to change something is refused.
+    Look,
+    Act,
 }
 
 /// `-e source=`: where a download comes from.
