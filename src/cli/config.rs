@@ -3,8 +3,7 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use super::load::{Machine, kubeconfigs};
-use crate::config::probe::Probe;
+use super::load::{kubeconfigs, themes_folder};
 use crate::config::show;
 use crate::config::spec::{Config, Reach, Severity};
 
@@ -28,14 +27,15 @@ pub fn print(config: &Config, out: &mut dyn Write) -> io::Result<u8> {
 
 /// Every file that this configuration makes the program read or write.
 pub fn paths(config: &Config, out: &mut dyn Write) -> io::Result<u8> {
-    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
-    let state = state.or_else(|| Machine.home().map(|h| h.join(".local/state"))).unwrap_or_default().join("quarterdeck");
     match &config.path {
         Some(path) => writeln!(out, "configuration  {}", path.display())?,
         None => writeln!(out, "configuration  none: the defaults")?,
     }
     for path in kubeconfigs() {
         writeln!(out, "kubeconfig     {}", path.display())?;
+    }
+    if let Some(themes) = themes_folder(config).filter(|f| f.is_dir()) {
+        writeln!(out, "themes         {}", themes.display())?;
     }
     let mut seen: Vec<(&str, PathBuf)> = Vec::new();
     for host in &config.hosts {
@@ -50,6 +50,8 @@ pub fn paths(config: &Config, out: &mut dyn Write) -> io::Result<u8> {
     for (what, path) in seen {
         writeln!(out, "{what:<14} {}", path.display())?;
     }
-    writeln!(out, "state          {} (log/, runs/, acts.jsonl, dumps/)", state.display())?;
+    if let Some(state) = &config.state {
+        writeln!(out, "state          {} (log/, runs/, acts.jsonl, dumps/, layout.toml)", state.display())?;
+    }
     Ok(0)
 }

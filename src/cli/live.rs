@@ -6,10 +6,20 @@ use crate::base::text::clean;
 use crate::model::fact::Denied;
 use crate::model::source::{SourceStatus, Subject};
 
-/// One block a target: its state and the way out, then each fact that is refused with the grant it needs.
-pub fn render_live(targets: &[(Subject, SourceStatus, Vec<Denied>)]) -> String {
+/// One target, dialled.
+#[derive(Debug)]
+pub struct Target {
+    pub status: SourceStatus,
+    /// What was seen to work, a line each.
+    pub allowed: Vec<String>,
+    pub denied: Vec<Denied>,
+}
+
+/// One block a target: its state and the way out, then each fact that works, then each that is refused with the grant it needs.
+pub fn render_live(targets: &[Target]) -> String {
     let mut out = String::new();
-    for (subject, status, denied) in targets {
+    for Target { status, allowed, denied } in targets {
+        let subject = &status.subject;
         let kind = match subject {
             Subject::Host(_) => "host",
             Subject::Cluster(_) => "cluster",
@@ -23,11 +33,11 @@ pub fn render_live(targets: &[(Subject, SourceStatus, Vec<Denied>)]) -> String {
         if !status.remedy.is_empty() {
             let _ = writeln!(out, "  help: {}", clean(&status.remedy));
         }
+        for fact in allowed {
+            let _ = writeln!(out, "  allowed: {}", clean(fact));
+        }
         for d in denied {
             let _ = writeln!(out, "  no right: {}; needs {}", clean(&d.fact), clean(&d.need));
-        }
-        if status.state.is_live() && denied.is_empty() {
-            out.push_str("  everything is allowed\n");
         }
     }
     out
@@ -44,19 +54,20 @@ mod tests {
 
     #[test]
     fn every_target_says_what_it_allows_and_what_is_missing() {
-        let target = |subject: Subject, state: SourceState, error: &str, remedy: &str, denied: &[(&str, &str)]| {
-            let mut status = SourceStatus::new(SourceId(1), subject.clone(), Duration::from_secs(5), Moment::default());
+        let target = |subject: Subject, state: SourceState, error: &str, remedy: &str, allowed: &[&str], denied: &[(&str, &str)]| {
+            let mut status = SourceStatus::new(SourceId(1), subject, Duration::from_secs(5), Moment::default());
             (status.state, status.error, status.remedy) = (state, error.to_owned(), remedy.to_owned());
-            (subject, status, denied.iter().map(|(fact, need)| Denied { fact: (*fact).into(), need: (*need).into() }).collect::<Vec<_>>())
+            let denied = denied.iter().map(|(fact, need)| Denied { fact: (*fact).into(), need: (*need).into() }).collect();
+            Target { status, allowed: allowed.iter().map(|a| (*a).to_owned()).collect(), denied }
         };
         let text = render_live(&[
-            target(Subject::Host("kvm-1".into()), SourceState::Live, "", "", &[]),
-            target(Subject::Host("web".into()), SourceState::Live, "", "", &[("docker", "usermod -aG docker li"), ("dmesg", "sudo")]),
-            target(Subject::Cluster("main".into()), SourceState::AuthLost, "401 Unauthorized", "renew the token", &[]),
-            target(Subject::Middleware { kind: "mysql".into(), name: "a\u{1b}[2J".into() }, SourceState::Unreachable, "refused\nat once", "", &[]),
+            target(Subject::Host("kvm-1".into()), SourceState::Live, "", "", &["load", "virsh at qemu:///system: 3 guests"], &[]),
+            target(Subject::Host("web".into()), SourceState::Live, "", "", &["load"], &[("docker", "usermod -aG docker li"), ("dmesg", "sudo")]),
+            target(Subject::Cluster("main".into()), SourceState::AuthLost, "401 Unauthorized", "renew the token", &[], &[]),
+            target(Subject::Middleware { kind: "mysql".into(), name: "a\u{1b}[2J".into() }, SourceState::Unreachable, "refused\nat once", "", &[], &[]),
         ]);
-        let expected = "host kvm-1: live\n  everything is allowed\n\
-                        host web: live\n  no right: docker; needs usermod -aG docker li\n  no right: dmesg; needs sudo\n\
+        let expected = "host kvm-1: live\n  allowed: load\n  allowed: virsh at qemu:///system: 3 guests\n\
+                        host web: live\n  allowed: load\n  no right: docker; needs usermod -aG docker li\n  no right: dmesg; needs sudo\n\
                         cluster main: auth-lost: 401 Unauthorized\n  help: renew the token\n\
                         mysql a^[[2J: unreachable: refused at once\n";
         assert_eq!(text, expected);

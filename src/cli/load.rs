@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::args::Global;
 use super::init::ssh_config;
+use super::state;
 use crate::config::machine::Place;
 use crate::config::parse::parse;
 use crate::config::probe::{FileState, Probe};
@@ -38,6 +39,11 @@ impl Probe for Machine {
         std::env::var_os("HOME").filter(|h| !h.is_empty()).map(PathBuf::from)
     }
 
+    fn own_themes(&self, config: &Path) -> Vec<String> {
+        let folder = config.parent().map(|p| p.join("themes"));
+        folder.map(|f| theme_files(&f).into_iter().map(|(name, _)| name).collect()).unwrap_or_default()
+    }
+
     fn ssh_knows(&self, config: &Path, name: &str) -> Option<bool> {
         let text = fs::read_to_string(config).ok()?;
         let dir = self.home().map(|h| h.join(".ssh")).unwrap_or_default();
@@ -58,6 +64,8 @@ pub fn load(global: &Global, catalog: &Catalog) -> Config {
         Some((Err(e), place)) => unread(place.path(), &e),
     };
     overlay(&mut config, global);
+    add_themes(&mut config);
+    config.state = state::folder();
     config
 }
 
@@ -116,6 +124,43 @@ pub fn kubeconfigs() -> Vec<PathBuf> {
         Some(list) => std::env::split_paths(&list).filter(|p| !p.as_os_str().is_empty()).collect(),
         None => Machine.home().map(|h| h.join(".kube/config")).into_iter().collect(),
     }
+}
+
+/// Where a person's own themes are: beside the configuration, also when that has not been written yet.
+pub fn themes_folder(config: &Config) -> Option<PathBuf> {
+    let file = config.path.clone().or_else(|| Place::find(None, |name| Machine.env(name)).map(|p| p.path().clone()))?;
+    Some(file.parent()?.join("themes"))
+}
+
+/// The themes in a folder: name and file.
+fn theme_files(folder: &Path) -> Vec<(String, PathBuf)> {
+    let mut files: Vec<PathBuf> = fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path()).collect();
+    files.retain(|path| path.extension().is_some_and(|e| e == "toml"));
+    files.sort();
+    files.into_iter().filter_map(|file| Some((file.file_stem()?.to_str()?.to_owned(), file))).collect()
+}
+
+/// A theme with a mistake is told, and cannot be chosen; the others can.
+fn add_themes(config: &mut Config) {
+    let Some(folder) = themes_folder(config) else { return };
+    let files = theme_files(&folder);
+    for (name, file) in &files {
+        match fs::read_to_string(file) {
+            Ok(text) => config.themes.add(name, text),
+            Err(e) => config.diagnostics.push(theme_mistake(file, format!("the theme cannot be read: {e}"))),
+        }
+    }
+    // After all are known: one may inherit another.
+    for (name, file) in files {
+        if let Err(e) = config.themes.get(&name) {
+            config.diagnostics.push(theme_mistake(&file, e.to_string()));
+        }
+    }
+}
+
+fn theme_mistake(file: &Path, message: String) -> Diagnostic {
+    let help = "correct it as themes/harbor.toml of the source shows, or choose another with [ui] theme".to_owned();
+    Diagnostic { severity: Severity::Error, file: file.to_owned(), line: 0, column: 0, message, help }
 }
 
 fn overlay(config: &mut Config, global: &Global) {

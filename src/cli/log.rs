@@ -1,23 +1,15 @@
 //! Our own log: a file a day in the state folder, seven kept, never the screen. `QUARTERDECK_LOG` sets the level.
 
-use std::env;
-use std::path::PathBuf;
-
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_appender::rolling::{RollingFileAppender, Rotation};
 use tracing_subscriber::EnvFilter;
 
-/// `$XDG_STATE_HOME/quarterdeck/log`; `None` when there is no home to put it in.
-pub fn folder() -> Option<PathBuf> {
-    let absolute = |v: &str| env::var_os(v).map(PathBuf::from).filter(|p| p.is_absolute());
-    let state = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|h| h.join(".local/state")))?;
-    Some(state.join("quarterdeck/log"))
-}
+use super::state;
 
 /// Starts logging; what was noted is written out when the guard is dropped. Without a folder to write to there is no log, and
 /// nothing else is lost by that.
 pub fn open() -> Option<WorkerGuard> {
-    let folder = folder()?;
+    let folder = state::folder()?.join("log");
     std::fs::create_dir_all(&folder).ok()?;
     let files =
         RollingFileAppender::builder().rotation(Rotation::DAILY).filename_prefix("quarterdeck").filename_suffix("log").max_log_files(7).build(folder).ok()?;

@@ -1,5 +1,6 @@
 //! F8: the command line, a file a sub-command.
 
+mod allowed;
 pub mod args;
 pub mod completions;
 pub mod config;
@@ -11,6 +12,7 @@ pub mod load;
 pub mod log;
 pub mod man;
 pub mod run;
+pub mod state;
 pub mod status;
 
 use std::io::{self, Write};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use super::allowed::allowed;
 use super::args::{Args, Command, ConfigCommand};
 use super::{dispatch, live, load, log, status};
 use crate::cockpit;
@@ -14,6 +15,7 @@ use crate::config::show;
 use crate::config::spec::Config;
 use crate::headless;
 use crate::model::catalog::Catalog;
+use crate::model::source::SourceStatus;
 use crate::model::verdict::Verdict;
 use crate::source::middleware;
 
@@ -87,9 +89,10 @@ async fn check_live(config: &Config) -> io::Result<u8> {
     let mut out = io::stdout();
     let wrong = super::config::check(config, &mut out)?;
     let store = headless::picture(config, status::LIMIT).await;
-    let targets: Vec<_> = store.sources().map(|s| (s.subject.clone(), s.clone(), store.denied_to(s.id).cloned().collect())).collect();
+    let target = |s: &SourceStatus| live::Target { status: s.clone(), allowed: allowed(&store, s), denied: store.denied_to(s.id).cloned().collect() };
+    let targets: Vec<_> = store.sources().map(target).collect();
     out.write_all(live::render_live(&targets).as_bytes())?;
-    let fine = targets.iter().all(|(_, s, denied): &(_, _, Vec<_>)| s.state.is_live() && denied.is_empty());
+    let fine = targets.iter().all(|t| t.status.state.is_live() && t.denied.is_empty());
     Ok(if fine { wrong } else { wrong.max(Verdict::Warn.exit_code()) })
 }
 

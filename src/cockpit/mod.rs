@@ -9,6 +9,7 @@ mod signals;
 
 use std::collections::VecDeque;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +52,8 @@ struct Cockpit {
     /// When the store wants to be ticked again.
     due: Option<Moment>,
     dirty: bool,
+    /// Where the layout is kept.
+    state: Option<PathBuf>,
 }
 
 /// Runs until a person quits or a signal ends it. The terminal is given back on every way out.
@@ -65,7 +68,7 @@ pub async fn run(config: Config) -> io::Result<()> {
         let source = status.id;
         store.apply(Batch { source, at: now, facts: vec![Fact::Source(status)] }, now);
     }
-    let mut cockpit = Cockpit { store, seat, engine, clock, waiting: VecDeque::new(), due: None, dirty: true };
+    let mut cockpit = Cockpit { store, seat, engine, clock, waiting: VecDeque::new(), due: None, dirty: true, state: config.state.clone() };
     cockpit.tick();
     let mut input = EventStream::new();
     let mut taken = Vec::with_capacity(64);
@@ -243,6 +246,9 @@ impl Cockpit {
 
     async fn close(self, _end: End) {
         // The terminal first: stopping the sources may take a moment, and the person is done with us.
+        if let Some(folder) = &self.state {
+            self.seat.remember(folder);
+        }
         drop(self.seat);
         self.engine.stop().await;
     }

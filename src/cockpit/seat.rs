@@ -11,11 +11,11 @@ use ratatui::layout::Rect;
 
 use crate::base::clock::{Moment, Stopwatch};
 use crate::base::text;
+use crate::config::arrangement::Arrangement;
 use crate::config::keymap::Keymap;
 use crate::config::keys::{KeyCode, KeyPress};
 use crate::config::lang::Lang;
 use crate::config::spec::{Config, GlyphChoice, ReadOnly, Severity};
-use crate::config::theme::Themes;
 use crate::model::effect::{Document, Effect, RequestId};
 use crate::model::fact::Notice;
 use crate::store::Store;
@@ -24,6 +24,9 @@ use crate::ui::paint::Depth;
 use crate::ui::sink::FrameSink;
 use crate::ui::term::{self, Mouse, Screen};
 use crate::ui::{Badge, Input, Setup, Ui, Writing, glyph};
+
+/// In the state folder.
+const LAYOUT: &str = "layout.toml";
 
 /// The header's clock shows the next second by then.
 const SECOND: i64 = 1000;
@@ -51,7 +54,7 @@ impl Seat {
         let measured = if asked { term::measure_probe() } else { None };
         let (glyphs, charset) = glyph::decide(config.ui.glyphs, &locale, &var("TERM"), measured);
         let depth = Depth::detect(&var("COLORTERM"), &var("TERM"), &var("NO_COLOR"));
-        let themes = Themes::default();
+        let themes = config.themes.clone();
         let wanted = if depth == Depth::None {
             "mono"
         } else if config.ui.theme.is_empty() {
@@ -77,6 +80,9 @@ impl Seat {
             zone: TimeZone::system(),
             mouse,
         });
+        if let Some(before) = config.state.as_ref().and_then(|folder| std::fs::read_to_string(folder.join(LAYOUT)).ok()) {
+            ui.arrange(&Arrangement::read(&before));
+        }
         let errors = config.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
         let told = match (errors, wrong_theme, clashes.first()) {
             (0, None, None) => None,
@@ -97,6 +103,11 @@ impl Seat {
             wrap: Wrap::detect(&var("TMUX"), &var("STY")),
             lost_terminal: false,
         })
+    }
+
+    /// Keeps the layout for the next run. Where it cannot be written nothing else is lost.
+    pub(super) fn remember(&self, folder: &std::path::Path) {
+        let _ = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(folder.join(LAYOUT), self.ui.arrangement().write()));
     }
 
     pub(super) fn input(&mut self, store: &Store, event: Event) -> Vec<Effect> {

@@ -241,10 +241,12 @@ fn nameless(table: &str, at: usize, line: usize) -> Name {
 fn theme(r: &mut Reader<'_>, f: &Fields<'_>) -> String {
     let Some((name, span)) = r.string(f, "theme") else { return String::new() };
     let themes = Themes::default();
-    if themes.names().any(|known| known == name) {
+    let own = r.probe.own_themes(r.file);
+    let known = || themes.names().chain(own.iter().map(String::as_str));
+    if known().any(|known| known == name) {
         return name;
     }
-    r.error(&span, format!("there is no theme `{name}`"), crate::base::suggest::help(&name, themes.names(), "the themes are"));
+    r.error(&span, format!("there is no theme `{name}`"), crate::base::suggest::help(&name, known(), "the themes are"));
     String::new()
 }
 

@@ -20,6 +20,10 @@ pub trait Probe {
     fn home(&self) -> Option<PathBuf>;
     /// Does this configuration of OpenSSH say anything about a host of this name? `None` where it cannot be read.
     fn ssh_knows(&self, config: &Path, name: &str) -> Option<bool>;
+    /// The names of the themes that lie beside this configuration.
+    fn own_themes(&self, _config: &Path) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// `~/x` below the home directory, a relative path below `base` (the directory of the configuration).

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::theme::Themes;
 use crate::model::id::Name;
 use crate::model::limits::Limits;
 use crate::model::source::Subject;
@@ -19,6 +20,10 @@ pub struct Config {
     pub clusters: Vec<ClusterSpec>,
     pub middleware: Vec<MiddlewareSpec>,
     pub limits: Limits,
+    /// Those built in, and the user's own.
+    pub themes: Themes,
+    /// The folder that this program may write to; `None` where there is no home for it.
+    pub state: Option<PathBuf>,
     /// Entries that cannot be used. Each is a row that says why; the rest runs.
     pub broken: Vec<BrokenEntry>,
     /// Everything found wrong, in the order of the file.

@@ -79,7 +79,7 @@ impl Theme {
 }
 
 /// The themes that can be chosen: those built in, and the user's, which come first.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Themes {
     texts: BTreeMap<String, String>,
 }

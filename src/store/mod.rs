@@ -179,6 +179,11 @@ impl Store {
     }
 
     /// First looks at pods whose objects have not arrived yet.
+    /// May this source's account not list rows of this kind everywhere?
+    pub fn refuses(&self, source: SourceId, kind: Kind) -> bool {
+        self.denied.contains_key(&(source, kind, None))
+    }
+
     pub fn glances(&self) -> impl Iterator<Item = &Glance> {
         self.glances.values()
     }
@@ -248,10 +253,5 @@ impl Store {
             j.verdict = Verdict::Unknown;
         }
         j
-    }
-
-    /// The verdict of a row as it is counted, sorted and coloured.
-    pub fn effective<T: Row>(&self, entry: &Entry<T>) -> Verdict {
-        entry.verdict
     }
 }

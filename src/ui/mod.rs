@@ -19,6 +19,7 @@
 //! }
 //! ```
 
+mod arrange;
 pub mod clipboard;
 pub mod command;
 pub mod detail;

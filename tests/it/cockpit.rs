@@ -28,6 +28,7 @@ pub fn tests() -> Vec<Trial> {
         case("cockpit: inside tmux", &["tmux"], in_tmux),
         case("cockpit: hosts over SSH are lost, frozen and found again, the others live on", &["sshd", "netns"], hosts_lost_and_found),
         case("cockpit: an unknown host key is asked about, and no means no", &["sshd", "netns"], unknown_key),
+        case("cockpit: the layout and the user's themes", &[], layout_and_themes),
         case("cockpit: status over SSH, as JSON", &["sshd", "netns"], status_over_ssh),
     ]
 }
@@ -273,6 +274,32 @@ fn unknown_key() {
     t.wait_gone("SHA256:");
     t.until("the refusal", |s| s.contains("auth-lost") || s.contains("refused") || s.contains("not known") || row_of(s, "kvm-new").contains('?'));
     assert_eq!(fs::read_to_string(&known).expect("known_hosts"), "", "a no writes nothing");
+}
+
+/// The layout is there again in the next run, and a theme of the user's own beside the built-in ones.
+fn layout_and_themes() {
+    let home = tempfile::tempdir().expect("a folder");
+    configure(home.path(), "[ui]\ntheme = \"dusk\"\n");
+    let themes = home.path().join(".config/quarterdeck/themes");
+    fs::create_dir_all(&themes).expect("folder");
+    fs::write(themes.join("dusk.toml"), "inherits = \"harbor\"\n").expect("a theme");
+    fs::write(themes.join("broken.toml"), "inherits = \"nothing-such\"\n").expect("a theme");
+    let out = Command::new(binary()).args(["config", "check"]).env_clear().envs(environment(home.path())).output().expect("it runs");
+    let text = String::from_utf8_lossy(&out.stdout);
+    assert!(text.contains("broken.toml") && text.contains("nothing-such") && !text.contains("no theme `dusk`"), "{text}");
+    fs::remove_file(themes.join("broken.toml")).expect("ours");
+
+    let mut t = Terminal::start(command(home.path(), &[]), 160, 45);
+    let text = t.wait("Middleware");
+    assert!(!text.contains("there is no theme"), "{text}");
+    let title = |s: &str| s.lines().nth(1).unwrap_or_default().trim_end().to_owned();
+    let before = title(&text);
+    t.send("4z");
+    let zoomed = title(&t.until("the pods alone", |s| s.contains("Pods") && title(s) != before));
+    t.send("q");
+    assert_eq!(t.end(), 0);
+    let again = Terminal::start(command(home.path(), &[]), 160, 45);
+    again.until("the same layout", |s| title(s) == zoomed);
 }
 
 fn status_over_ssh() {

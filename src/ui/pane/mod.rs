@@ -21,6 +21,7 @@ use ratatui::layout::Rect;
 use super::glyph::Glyphs;
 use super::paint::Paint;
 use crate::base::intern::Name;
+use crate::config::arrangement::Arranged;
 use crate::config::lang::Lang;
 use crate::model::fact::Row;
 use crate::model::id::Target;
@@ -252,6 +253,11 @@ pub trait Pane: std::fmt::Debug {
     fn copy(&self, say: &Say, whole: bool) -> Option<String>;
     /// The table as text, at most this many rows.
     fn dump(&self, say: &Say, most: usize) -> String;
+    /// What a person changed about it, for the next run.
+    fn arranged(&self) -> Arranged {
+        Arranged::default()
+    }
+    fn arrange(&mut self, _: &Arranged) {}
     /// How wide it would like to be, and how narrow it can be.
     fn need(&self, say: &Say) -> (u16, u16);
 }

@@ -8,6 +8,7 @@ use ratatui::layout::Rect;
 
 use super::{Align, Cell, Column, Extra, Floor, Look, Motion, Pane, PaneKind, Say, Scope, Width, verdict_scope};
 use crate::base::text;
+use crate::config::arrangement::Arranged;
 use crate::config::lang::Lang;
 use crate::model::fact::Row;
 use crate::model::freshness::FreshState;
@@ -218,7 +219,7 @@ impl<F: Floor> TablePane<F> {
     fn draw_row(&self, area: Rect, y: u16, buf: &mut Buffer, look: &Look, columns: &[(usize, u16)], line: usize) {
         let Some(e) = self.entry(look.say.store, line) else { return };
         let target = e.row.target();
-        let verdict = look.say.store.effective(e);
+        let verdict = e.verdict;
         let selected = line == self.at && !self.ghost;
         let mut style = look.paint.style("ui");
         let freshness = look.say.store.freshness(e);
@@ -295,7 +296,7 @@ fn holds<F: Floor>(terms: &[Term], e: &Entry<F::Row>, say: &Say) -> bool {
 }
 
 fn row_text<F: Floor>(e: &Entry<F::Row>, say: &Say) -> String {
-    let verdict = say.lang.word(&format!("verdict.{}", say.store.effective(e).word())).to_owned();
+    let verdict = say.lang.word(&format!("verdict.{}", e.verdict.word())).to_owned();
     let cells = F::COLUMNS.iter().map(|c| text::clean(&(c.cell)(e, say).text).into_owned());
     std::iter::once(verdict).chain(cells).collect::<Vec<_>>().join("\t")
 }
@@ -414,6 +415,17 @@ impl<F: Floor> Pane for TablePane<F> {
     fn columns(&self) -> Vec<(&'static str, bool)> {
         F::COLUMNS.iter().map(|c| (c.key, !self.hidden.contains(c.key))).collect()
     }
+    fn arranged(&self) -> Arranged {
+        let (sort, reversed) = self.sort.map_or(("", false), |(i, turn)| (F::COLUMNS[i].key, turn == Turn::Down));
+        Arranged { sort: sort.to_owned(), reversed, hidden: self.hidden.iter().map(|key| (*key).to_owned()).collect() }
+    }
+
+    fn arrange(&mut self, before: &Arranged) {
+        let turn = if before.reversed { Turn::Down } else { Turn::Up };
+        self.sort = F::COLUMNS.iter().position(|c| c.key == before.sort).map(|i| (i, turn));
+        self.hidden = F::COLUMNS.iter().map(|c| c.key).filter(|key| before.hidden.iter().any(|h| h == key)).collect();
+    }
+
     fn toggle_column(&mut self, key: &str) {
         if let Some(column) = F::COLUMNS.iter().find(|c| c.key == key && !matches!(c.width, Width::Name(_)))
             && !self.hidden.remove(column.key)
