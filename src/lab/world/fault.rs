@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::World;
 use super::guest::GuestState;
+use super::kube::{Ail, kind};
 use super::machine::Reach;
 use super::mysql::Fault;
 use super::scenario::Span;
@@ -134,6 +135,53 @@ pub enum Act {
         on: String,
         percent: f64,
     },
+    /// What ails the pods of `namespace/workload`.
+    Pods {
+        of: String,
+        #[serde(flatten)]
+        ail: Ail,
+    },
+    /// They are well again.
+    Cure {
+        of: String,
+    },
+    /// The process of one pod, or of all pods of a workload, ends now.
+    Kill {
+        of: String,
+        code: i32,
+        #[serde(default)]
+        reason: Option<String>,
+    },
+    /// No image of the shop's registry can be pulled; empty: it can again.
+    Registry {
+        error: String,
+    },
+    /// A kubelet stops or is started.
+    Kubelet {
+        on: String,
+        stopped: bool,
+    },
+    /// Checks of `/readyz` that fail, and what every request waits for.
+    ApiServer {
+        failing: Vec<String>,
+        latency_ms: u64,
+        #[serde(default)]
+        refuses_writes: Option<String>,
+    },
+    /// A lease of the control plane is renewed no more.
+    Lease {
+        name: String,
+        stopped: bool,
+    },
+    /// The API servers' certificate is good for so long; negative seconds: it has run out.
+    Certificate {
+        seconds: i64,
+    },
+    /// A deployment's image changes.
+    Image {
+        of: String,
+        image: String,
+    },
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -217,6 +265,15 @@ impl World {
             Act::RedisMemory { on, percent } => {
                 self.redis.node(&on).into_iter().for_each(|n| n.used_bytes = n.max_bytes * percent / 100.0);
             }
+            Act::Pods { .. }
+            | Act::Cure { .. }
+            | Act::Kill { .. }
+            | Act::Registry { .. }
+            | Act::Kubelet { .. }
+            | Act::ApiServer { .. }
+            | Act::Lease { .. }
+            | Act::Certificate { .. }
+            | Act::Image { .. } => self.act_kube(act),
             Act::MemoryLeft { .. }
             | Act::Cpu { .. }
             | Act::Iowait { .. }
@@ -307,6 +364,37 @@ impl World {
             }
             Act::MysqlConnections { held, .. } => server.held_connections = *held,
             Act::MysqlReadOnly { read_only, .. } => (server.read_only, server.super_read_only) = (*read_only, *read_only),
+            _ => {}
+        }
+    }
+
+    fn act_kube(&mut self, act: &Act) {
+        let kube = &mut self.kube;
+        match act {
+            Act::Pods { of, ail } => kube.ail(of, Some(ail.clone())),
+            Act::Cure { of } => kube.ail(of, None),
+            Act::Kill { of, code, reason } => kube.kill(of, *code, reason.as_deref()),
+            Act::Registry { error } => kube.registry = Some(error.clone()).filter(|e| !e.is_empty()),
+            Act::Kubelet { on, stopped } => kube.nodes.get_mut(on.as_str()).into_iter().for_each(|n| n.is_stopped = *stopped),
+            Act::ApiServer { failing, latency_ms, refuses_writes } => {
+                kube.health.failing = failing.iter().cloned().collect();
+                kube.health.latency_ms = *latency_ms;
+                kube.health.refuses_writes.clone_from(refuses_writes);
+            }
+            Act::Lease { name, stopped } => {
+                kube.health.stopped.remove(name);
+                if *stopped {
+                    kube.health.stopped.insert(name.clone());
+                }
+            }
+            Act::Certificate { seconds } => kube.health.certificate_until = Some(self.now.0.saturating_add(seconds.saturating_mul(1000))),
+            Act::Image { of, image } => {
+                let (space, name) = of.split_once('/').unwrap_or(("pro", of));
+                if let Some(mut object) = kube.objects.get(kind::DEPLOYMENTS, space, name).map(|o| o.value()) {
+                    object["spec"]["template"]["spec"]["containers"][0]["image"] = image.as_str().into();
+                    kube.write(kind::DEPLOYMENTS, object);
+                }
+            }
             _ => {}
         }
     }

@@ -1,10 +1,12 @@
 //! The world: what exists and what happens, as plain data. [`World::advance`] moves it on; servers read and change its fields.
 
+pub mod base64;
 mod cast;
 pub mod chance;
 pub mod elastic;
 pub mod fault;
 pub mod guest;
+pub mod kube;
 pub mod machine;
 pub mod mysql;
 pub mod nacos;
@@ -13,13 +15,14 @@ pub mod redis;
 mod restore;
 pub mod scenario;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use self::chance::wander;
 use self::elastic::Elastic;
 use self::fault::Ramp;
-use self::guest::{Guest, Host};
+use self::guest::{Guest, GuestState, Host};
+use self::kube::{Kube, Surroundings};
 use self::machine::{Machine, Reach};
 use self::mysql::Mysql;
 use self::nacos::Nacos;
@@ -71,9 +74,10 @@ pub struct World {
     pub rabbit: Rabbit,
     pub elastic: Elastic,
     pub nacos: Nacos,
-    /// Pods (by name) that do not run.
-    pub lost_pods: BTreeSet<String>,
+    pub kube: Kube,
     ramps: Vec<Ramp>,
+    /// When a full host pauses its next guest.
+    next_pause: Duration,
     next_step: usize,
     revision: u64,
 }
@@ -97,6 +101,9 @@ fn daily(hour: f64) -> f64 {
 
 impl World {
     pub fn new(seed: u64, size: Size, began: Moment, scenario: Scenario) -> Self {
+        let guests = cast::guests(seed, began);
+        let mut kube = Kube::new(seed, began);
+        kube.settle(&guests, size, seed);
         Self {
             seed,
             size,
@@ -107,14 +114,15 @@ impl World {
             scenario,
             load: 0.4,
             hosts: cast::hosts(seed, began),
-            guests: cast::guests(seed, began),
+            guests,
             mysql: Mysql::new(seed),
             redis: Redis::new(seed),
             rabbit: Rabbit::new(),
             elastic: Elastic::new(seed),
             nacos: Nacos::new(),
-            lost_pods: BTreeSet::new(),
+            kube,
             ramps: Vec::new(),
+            next_pause: Duration::ZERO,
             next_step: 0,
             revision: 0,
         }
@@ -122,7 +130,7 @@ impl World {
 
     /// Grows whenever something happened that those who watch are told.
     pub fn revision(&self) -> u64 {
-        self.revision
+        self.revision + self.kube.objects.version()
     }
 
     /// Lives through the time up to `now`.
@@ -150,14 +158,40 @@ impl World {
         let at = began + self.scene.as_secs_f64();
         self.load = (daily((at / 3600.0 + EAST_OF_GREENWICH) % 24.0) + 0.14 * (wander(self.seed, "load", at - began, 90.0) - 0.5)).clamp(0.03, 1.0);
         self.live_machines(wall);
-        let reachable: BTreeSet<String> = self.guests.iter().map(|g| g.name.clone()).filter(|name| self.is_reachable(name)).collect();
-        self.mysql.advance(seconds, self.load, |guest| reachable.contains(guest));
-        let lost = &self.lost_pods;
-        let ready = |pod: &str| !lost.contains(pod);
+        self.pause_on_full_disks();
+        let unreachable: BTreeSet<String> = self.guests.iter().map(|g| g.name.clone()).filter(|name| !self.is_reachable(name)).collect();
+        self.mysql.advance(seconds, self.load, |guest| !unreachable.contains(guest));
+        self.live_kube(&unreachable);
+        let kube = &self.kube;
+        let ready = |pod: &str| kube.is_ready(pod);
         self.redis.advance(seconds, self.load, ready);
-        self.rabbit.advance(seconds, self.load, ready, |_| 2);
+        let consumers = |name: &str| u32::try_from(kube.ready_addresses(name).len()).unwrap_or(0);
+        self.rabbit.advance(seconds, self.load, ready, consumers);
         self.elastic.advance(seconds, self.load, ready);
-        self.nacos.advance(ready, |_| Vec::new());
+        self.nacos.advance(ready, |name| kube.ready_addresses(name));
+    }
+
+    fn live_kube(&mut self, unreachable: &BTreeSet<String>) {
+        let images = |g: &Guest| g.machine.mounts.iter().find(|m| m.path == "/var/lib/docker").map(machine::Mount::used);
+        let full: BTreeMap<String, f64> = self.guests.iter().filter_map(|g| Some((g.name.clone(), images(g)?))).filter(|(_, used)| *used > 0.75).collect();
+        let nfs_hung = self.guests.iter().any(|g| g.machine.mounts.iter().any(|m| m.is_hung));
+        let around = Surroundings { now: self.now, scene: self.scene.as_secs_f64(), load: self.load, unreachable, nfs_hung, full: &full };
+        self.kube.live(&around);
+    }
+
+    /// A guest that writes to a disk its host has no room for is paused by the hypervisor.
+    fn pause_on_full_disks(&mut self) {
+        for host in &self.hosts {
+            let full = host.machine.mounts.iter().any(|m| m.path == "/var/lib/libvirt/images" && m.used() >= 0.995);
+            let on_it = |g: &&mut Guest| g.host == host.machine.name;
+            if full && self.next_pause <= self.scene {
+                self.next_pause = self.scene + Duration::from_secs(25);
+                let writer = self.guests.iter_mut().filter(on_it).filter(|g| g.is_running()).max_by(|a, b| a.writes_per_second.total_cmp(&b.writes_per_second));
+                if let Some(guest) = writer {
+                    guest.state = GuestState::PausedIo;
+                }
+            }
+        }
     }
 
     /// Sums of machines go by the wall clock, because whoever samples them divides by it.
@@ -202,7 +236,7 @@ impl World {
 
     /// Does this pod run and is it ready?
     pub fn is_ready(&self, pod: &str) -> bool {
-        !self.lost_pods.contains(pod)
+        self.kube.is_ready(pod)
     }
 
     /// Begins another scenario. What the last one broke is whole again; what people changed stays.
@@ -210,6 +244,8 @@ impl World {
         self.restore();
         self.scenario = scenario;
         self.scene = Duration::ZERO;
+        self.next_pause = Duration::ZERO;
+        self.kube.rewind();
         self.next_step = 0;
         self.began = self.now;
         self.revision += 1;
@@ -239,11 +275,11 @@ mod tests {
     }
 
     #[test]
-    fn a_day_passes_and_replicas_follow() {
+    fn hours_pass_and_replicas_follow() {
         let mut world = world();
         world.speed = 60.0;
-        world.advance(BEGAN.plus(Duration::from_mins(24)));
-        assert_eq!(world.scene, Duration::from_hours(24));
+        world.advance(BEGAN.plus(Duration::from_mins(1)));
+        assert_eq!(world.scene, Duration::from_hours(1));
         assert!(world.redis.is_ok() && world.elastic.status() == "green");
         let Some(link) = world.mysql.server("db-2").and_then(|s| s.replication.clone()) else { panic!("a replica") };
         assert!(link.sql_runs && link.behind_seconds < 10.0 && link.received.file >= 42);

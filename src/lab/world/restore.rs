@@ -43,7 +43,7 @@ impl World {
         for node in &mut self.redis.nodes {
             node.used_bytes = node.used_bytes.min(node.max_bytes * 0.3);
         }
-        self.lost_pods.clear();
+        self.kube.heal();
     }
 }
 
