@@ -27,6 +27,10 @@ pub fn tests() -> Vec<Trial> {
     vec![
         case("ssh::rig_hosts_are_what_they_claim", PARTS, rig),
         case("ssh::key_and_certificate", PARTS, keys),
+        case("ssh::rsa_certificate_of_a_user", PARTS, rsa_certificate),
+        case("ssh::host_certificates", PARTS, host_certificates),
+        case("ssh::one_time_password_after_the_password", &["sshd", "netns", "oath"], one_time_password),
+        case("ssh::an_account_name_that_a_bastion_parses", PARTS, bastion_account),
         case("ssh::encrypted_key_asks_its_passphrase_once", PARTS, passphrase),
         case("ssh::password_and_keyboard_interactive", PARTS, passwords),
         case("ssh::wrong_passwords_cost_one_attempt_a_host", PARTS, wrong),
@@ -116,6 +120,94 @@ fn keys() {
     });
     assert_eq!(host.attempts("Accepted publickey"), 2, "one login a host: {}", host.log());
     assert!(host.log().contains("ED25519 CA"), "{}", host.log());
+}
+
+/// Servers refuse SHA-1 signatures since OpenSSH 8.8: the certificate is signed for with SHA-2.
+fn rsa_certificate() {
+    let lab = Lab::new();
+    sh(&format!(
+        "cd {} && ssh-keygen -q -t ed25519 -N '' -f ca && ssh-keygen -q -t rsa -b 2048 -N '' -f by_ca && ssh-keygen -q -s ca -I test -n ops by_ca.pub 2>&1",
+        lab.dir().display()
+    ));
+    let ca = std::fs::read_to_string(lab.dir().join("ca.pub")).expect("ca");
+    let host =
+        lab.host("web1").user(User::new("ops").without_key()).option("TrustedUserCAKeys /etc/ca.pub").setup(&format!("echo '{}' >/etc/ca.pub", ca.trim()));
+    let host = host.start();
+    let spec = with(host.spec(), |s| s.identities = vec![lab.dir().join("by_ca")]);
+    let pool = pool(&[spec], &Person::nobody());
+    block(async { assert_eq!(say(&pool.shell("web1", None), "hostname").await.expect("the certificate"), "web1\n") });
+    assert!(host.log().contains("RSA-CERT"), "{}", host.log());
+}
+
+/// A host that an authority vouches for is known; one whose certificate is for another name, or of another authority, is not.
+fn host_certificates() {
+    let lab = Lab::new();
+    sh(&format!("cd {} && ssh-keygen -q -t ed25519 -N '' -f ca && ssh-keygen -q -t ed25519 -N '' -f other_ca", lab.dir().display()));
+    let (ca, other) = ("ca", "other_ca");
+    let certified = |name: &str, authority: &str, principals: &str, kind: &str| {
+        let key = std::fs::read_to_string(lab.dir().join(authority)).expect("ca");
+        let sign = format!("umask 077; cat >/etc/ca <<'KEY'\n{key}KEY\nssh-keygen -q -s /etc/ca -I {name} {kind} -n '{principals}' /lab/host_key.pub");
+        lab.host(name).user(User::new("ops")).option("HostCertificate /lab/host_key-cert.pub").setup(&sign).start()
+    };
+    let (right, elsewhere, stranger) =
+        (certified("right", ca, "10.*", "-h"), certified("elsewhere", ca, "db.internal", "-h"), certified("stranger", other, "10.*", "-h"));
+    let known = lab.dir().join("authorities");
+    let line = std::fs::read_to_string(lab.dir().join("ca.pub")).expect("ca");
+    std::fs::write(&known, format!("@cert-authority 10.* {line}")).expect("known_hosts");
+    let hosts = [&right, &elsewhere, &stranger].map(|h| with(h.spec(), |s| s.known_hosts = vec![known.clone()]));
+    let pool = pool(&hosts, &Person::nobody());
+    block(async {
+        assert_eq!(say(&pool.shell("right", None), "hostname").await.expect("its certificate holds"), "right\n");
+        for name in ["elsewhere", "stranger"] {
+            let error = say(&pool.shell(name, None), "hostname").await.expect_err("nobody vouches for it");
+            assert!(error.state == SourceState::AuthLost && error.text.contains("is not known"), "{error:?}");
+        }
+    });
+    // What is revoked is refused, whoever vouches for it.
+    std::fs::write(&known, format!("@cert-authority 10.* {line}@revoked * {line}")).expect("known_hosts");
+    let pool = self::pool(&[with(right.spec(), |s| s.known_hosts = vec![known.clone()])], &Person::nobody());
+    let error = block(async { say(&pool.shell("right", None), "hostname").await }).expect_err("revoked");
+    assert!(error.text.contains("revoked"), "{error:?}");
+}
+
+/// PAM asks for the password and then for a code: the first comes from the configuration, the second from a person.
+fn one_time_password() {
+    const SEED: &str = "00112233445566778899aabbccddeeff";
+    let lab = Lab::new();
+    let setup = format!(
+        "printf 'auth required pam_unix.so nodelay\nauth required pam_oath.so usersfile=/etc/users.oath window=20 digits=6\naccount required pam_unix.so\nsession required pam_unix.so\n' >/etc/pam.d/sshd\n\
+         umask 077; echo 'HOTP ops - {SEED}' >/etc/users.oath"
+    );
+    let user = User::new("ops").password("pw-1").without_key();
+    let host = lab.host("web1").user(user).option("PasswordAuthentication no").option("PubkeyAuthentication no").setup(&setup).start();
+    let spec = with(host.spec(), |s| s.password = Some(SecretRef::Plain("pw-1".into())));
+    let code = sh(&format!("oathtool -c 0 {SEED}"));
+    let person = Person::new(move |kind, _, prompt| match kind {
+        AskKind::Prompt { .. } if prompt.contains("One-time") => secret(code.trim()),
+        _ => None,
+    });
+    let pool = pool(&[spec], &person);
+    block(async {
+        let shell = pool.shell("web1", None);
+        assert_eq!(say(&shell, "id -un").await.expect("password and code"), "ops\n");
+        assert_eq!(say(&shell, "hostname").await.expect("the same login"), "web1\n");
+    });
+    assert_eq!(person.asked().len(), 1, "{:?}", person.asked());
+}
+
+/// Bastions of some makes take account, target and themselves in one name: it goes over as it is.
+fn bastion_account() {
+    let lab = Lab::new();
+    let name = "ops@db1@jump";
+    let setup = format!("useradd --badname -M -d /tmp -s /bin/bash {name} 2>/dev/null; echo '{name}:pw-1' | chpasswd");
+    let host = lab.host("jump").setup(&setup).start();
+    let spec = with(host.spec(), |s| {
+        s.user = Some(name.into());
+        s.identities = Vec::new();
+        s.password = Some(SecretRef::Plain("pw-1".into()));
+    });
+    let pool = pool(&[spec], &Person::nobody());
+    block(async { assert_eq!(say(&pool.shell("jump", None), "id -un").await.expect("logged in"), format!("{name}\n")) });
 }
 
 fn passphrase() {

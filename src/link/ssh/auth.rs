@@ -9,7 +9,7 @@ use std::time::Duration;
 use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse, Prompt};
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
-use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey};
+use russh::keys::{Certificate, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey};
 use russh::{MethodKind, MethodSet};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::UnixStream;
@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use super::Shared;
 use super::dial::Guard;
 use super::options::Options;
+use super::signer::{Signer, Unsigned};
 use crate::base::text::clean;
 use crate::config::spec::{SecretRef, SshSpec};
 use crate::model::ask::{Answer, AskKind};
@@ -213,12 +214,27 @@ impl Login<'_> {
         for file in certificates {
             if let Ok(cert) = russh::keys::load_openssh_certificate(&file)
                 && cert.public_key() == key.public_key().key_data()
-                && let Some(step) = Self::taken(step(self.handle.authenticate_openssh_cert(&*user, key.clone(), cert)).await?)?
+                && let Some(step) = self.certificate(&user, &key, cert, hash).await?
             {
                 return Ok(Some(step));
             }
         }
         Self::taken(step(self.handle.authenticate_publickey(&*user, PrivateKeyWithHashAlg::new(key, hash))).await?)
+    }
+
+    /// The library signs with SHA-1 where an RSA certificate comes from a file, which servers refuse since OpenSSH 8.8: it is handed
+    /// the signature instead.
+    async fn certificate(&mut self, user: &str, key: &Arc<PrivateKey>, cert: Certificate, hash: Option<HashAlg>) -> Result<Option<Step>, Ended> {
+        let hash = if key.algorithm().is_rsa() { hash } else { None };
+        let mut signer = Signer(key.clone());
+        match timeout(STEP, self.handle.authenticate_certificate_with(user, cert, hash, &mut signer)).await {
+            Ok(Ok(result)) => Self::taken(result),
+            Ok(Err(Unsigned::Lost)) | Err(_) => Err(Ended::Lost),
+            Ok(Err(Unsigned::Cannot(text))) => {
+                tracing::warn!(host = self.name, error = text, "the certificate's key cannot sign");
+                Ok(None)
+            }
+        }
     }
 
     async fn unlock(&mut self, path: &Path, text: &str) -> Result<Option<Arc<PrivateKey>>, Ended> {
@@ -324,9 +340,12 @@ enum Step {
     More(MethodSet),
 }
 
+/// The account's password is meant, and not a code that changes: the stored password never answers a prompt for one.
 fn asks_password(prompt: &str) -> bool {
+    const CODES: [&str; 11] = ["one-time", "one time", "otp", "code", "token", "oath", "验证码", "动态", "一次性", "令牌", "校验码"];
     let prompt = prompt.to_lowercase();
-    prompt.contains("password") || prompt.contains("密码") || prompt.contains("口令")
+    let password = prompt.contains("password") || prompt.contains("密码") || prompt.contains("口令");
+    password && !CODES.iter().any(|c| prompt.contains(c))
 }
 
 fn public_half(path: &Path) -> PathBuf {
@@ -339,4 +358,20 @@ fn certificate_of(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push("-cert.pub");
     name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::asks_password;
+
+    #[test]
+    fn a_code_is_no_password() {
+        for prompt in ["Password: ", "ops@web1's password:", "请输入密码:", "口令:"] {
+            assert!(asks_password(prompt), "{prompt}");
+        }
+        for prompt in ["One-time password (OATH) for `ops': ", "Verification code: ", "动态口令:", "一次性密码:", "OTP", "Token PIN:", "[MFA auth]: "]
+        {
+            assert!(!asks_password(prompt), "{prompt}");
+        }
+    }
 }

@@ -44,6 +44,8 @@ impl Connection {
 pub(super) struct Guard {
     files: Vec<(std::path::PathBuf, String)>,
     entry: String,
+    /// The name in a certificate has no port.
+    address: String,
     refused: Arc<Mutex<Option<(Known, PublicKey)>>>,
     why: Arc<Mutex<Option<String>>>,
 }
@@ -53,7 +55,10 @@ impl client::Handler for Guard {
 
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, russh::Error> {
         let key = shown.public_key();
-        let known = known_hosts::judge(&self.files, &self.entry, &key);
+        let known = match shown.certificate() {
+            Some(certificate) => known_hosts::judge_certificate(&self.files, &self.entry, &self.address, certificate),
+            None => known_hosts::judge(&self.files, &self.entry, &key),
+        };
         if known == Known::Yes {
             return Ok(true);
         }
@@ -85,10 +90,11 @@ pub(super) async fn dial(shared: &Shared, host: &Host, telling: Telling) -> Resu
         };
         let refused = Arc::new(Mutex::new(None));
         let why = Arc::new(Mutex::new(None));
-        let entry = known_hosts::entry_name(options.alias.as_deref().unwrap_or(&options.address), options.port);
+        let address = options.alias.clone().unwrap_or_else(|| options.address.clone());
+        let entry = known_hosts::entry_name(&address, options.port);
         let files = known_hosts::read(&options.known_hosts);
-        let config = Arc::new(config(&known_hosts::types(&files, &entry)));
-        let guard = Guard { files, entry: entry.clone(), refused: refused.clone(), why: why.clone() };
+        let config = Arc::new(config(&known_hosts::types(&files, &entry), known_hosts::has_authority(&files, &entry)));
+        let guard = Guard { files, entry: entry.clone(), address, refused: refused.clone(), why: why.clone() };
         let permit = shared.dials.acquire().await;
         let (line, mut proxy) = line(&host.name, options, via.as_ref().map(|(n, c)| (n.as_str(), &**c))).await?;
         let shook = timeout(DIAL, client::connect_stream(config, line, guard)).await;
@@ -133,13 +139,17 @@ pub(super) async fn dial(shared: &Shared, host: &Host, telling: Telling) -> Resu
     Err(unreachable(&host.name, format!("no login at {} after three connections", options.address)))
 }
 
-fn config(known: &[russh::keys::Algorithm]) -> client::Config {
+/// The key types known are asked for first; certificates only where an authority is trusted, else a host would show nothing else.
+fn config(known: &[russh::keys::Algorithm], authority: bool) -> client::Config {
     let mut config =
         client::Config { keepalive_interval: Some(KEEPALIVE), keepalive_max: 3, nodelay: true, channel_buffer_size: 256, ..client::Config::default() };
     if !known.is_empty() {
         let mut keys = config.preferred.key.to_vec();
         keys.sort_by_key(|k| !known.iter().any(|n| n == k || (n.clone().is_rsa() && k.clone().is_rsa())));
         config.preferred.key = keys.into();
+    }
+    if authority {
+        config.preferred.host_key_certificates = config.preferred.key.clone();
     }
     config
 }

@@ -1,12 +1,13 @@
-//! Known host keys: hashed names, patterns, several files, `@revoked`.
+//! Known host keys: hashed names, patterns, several files, `@revoked`, and authorities that vouch for hosts (`@cert-authority`).
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use ring::hmac;
-use russh::keys::PublicKey;
+use russh::keys::ssh_key::certificate::CertType;
 use russh::keys::ssh_key::known_hosts::{Entry, HostPatterns, Marker};
+use russh::keys::{Certificate, HashAlg, PublicKey};
 
 /// What the files say about a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +66,36 @@ pub(super) fn judge(files: &[(PathBuf, String)], name: &str, key: &PublicKey) ->
         }
     }
     found
+}
+
+/// The authorities whose certificates count for this host.
+fn authorities<'a>(files: &'a [(PathBuf, String)], name: &'a str) -> impl Iterator<Item = PublicKey> + 'a {
+    entries(files, name).filter(|(_, _, e)| e.marker() == Some(&Marker::CertAuthority)).map(|(_, _, e)| e.public_key().clone())
+}
+
+/// Is there anybody whose word for this host would count?
+pub(super) fn has_authority(files: &[(PathBuf, String)], name: &str) -> bool {
+    authorities(files, name).next().is_some()
+}
+
+/// Judges a certificate that the host `address` (without its port) shows. One that does not hold (another authority, another host,
+/// out of its time) is as good as the key in it, as OpenSSH has it.
+pub(super) fn judge_certificate(files: &[(PathBuf, String)], name: &str, address: &str, certificate: &Certificate) -> Known {
+    let key = PublicKey::new(certificate.public_key().clone(), "");
+    let signer = PublicKey::new(certificate.signature_key().clone(), "");
+    let alone = judge(files, name, &key);
+    for known in [alone.clone(), judge(files, name, &signer)] {
+        if let Known::Revoked { .. } = known {
+            return known;
+        }
+    }
+    let trusted: Vec<_> = authorities(files, name).map(|a| a.fingerprint(HashAlg::Sha256)).collect();
+    let address = address.to_ascii_lowercase();
+    let names = certificate.valid_principals();
+    let for_this_host = names.is_empty() || names.iter().any(|n| glob(n.to_ascii_lowercase().as_bytes(), address.as_bytes()));
+    // It checks the signature, the time, and that no critical option stands in it that nobody here knows.
+    let holds = certificate.cert_type() == CertType::Host && for_this_host && certificate.validate(&trusted).is_ok();
+    if holds { Known::Yes } else { alone }
 }
 
 /// The names of the key types known for a host: they are asked for first, so that a host that has grown another key is no stranger.

@@ -12,6 +12,7 @@ mod channel;
 mod dial;
 mod known_hosts;
 mod options;
+mod signer;
 mod slots;
 
 use std::collections::HashMap;
