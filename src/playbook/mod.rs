@@ -4,7 +4,12 @@
 pub mod due;
 pub mod inventory;
 pub mod journal;
+pub mod keys;
 pub mod mistake;
 pub mod outcome;
+pub mod parse;
+pub mod run;
 pub mod spec;
 pub mod step;
+pub mod template;
+pub mod yaml;
