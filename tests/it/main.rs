@@ -13,6 +13,7 @@
 mod cockpit;
 mod components;
 mod docker;
+mod elasticsearch;
 mod host;
 mod kube;
 mod kube_loss;
@@ -29,11 +30,21 @@ use libtest_mimic::{Arguments, Trial};
 fn main() -> ExitCode {
     let args = Arguments::from_args();
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let trials: Vec<Trial> =
-        [kube::tests(), kube_loss::tests(), cockpit::tests(), docker::tests(), host::tests(), libvirt::tests(), ssh::tests(), mysql::tests(), redis::tests()]
-            .into_iter()
-            .flatten()
-            .collect();
+    let trials: Vec<Trial> = [
+        kube::tests(),
+        kube_loss::tests(),
+        cockpit::tests(),
+        docker::tests(),
+        host::tests(),
+        libvirt::tests(),
+        ssh::tests(),
+        mysql::tests(),
+        redis::tests(),
+        elasticsearch::tests(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     let listing = args.list;
     let conclusion = libtest_mimic::run(&args, trials);
     if !listing {
