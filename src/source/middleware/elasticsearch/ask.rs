@@ -24,7 +24,8 @@ use crate::source::middleware::member::{Question, Trouble, TroubleKind};
 const SLOW: Duration = Duration::from_mins(1);
 
 const HEALTH: &[&str] = &["/_cluster/health?local=true", "/_cluster/health?timeout=1s&master_timeout=1s"];
-const STATE: &[&str] = &["/_cluster/state/master_node,nodes,blocks?local=true&filter_path=cluster_uuid,master_node,cluster_manager_node,nodes.*.name,nodes.*.roles,blocks"];
+const STATE: &[&str] =
+    &["/_cluster/state/master_node,nodes,blocks?local=true&filter_path=cluster_uuid,master_node,cluster_manager_node,nodes.*.name,nodes.*.roles,blocks"];
 const STATS: &[&str] = &["/_nodes/_local/stats/jvm,fs,thread_pool,os,breaker?filter_path=nodes.*.jvm.uptime_in_millis,nodes.*.jvm.mem.heap_used_percent,\
     nodes.*.jvm.mem.heap_max_in_bytes,nodes.*.jvm.gc.collectors.old.collection_time_in_millis,nodes.*.fs.data.total_in_bytes,\
     nodes.*.fs.data.available_in_bytes,nodes.*.thread_pool.*.rejected,nodes.*.os.cpu.percent,nodes.*.breakers.*.tripped"];
@@ -34,10 +35,12 @@ const UNASSIGNED: &[&str] = &["/_cluster/state/routing_nodes?filter_path=routing
     routing_nodes.unassigned.primary,routing_nodes.unassigned.unassigned_info.reason,routing_nodes.unassigned.unassigned_info.details"];
 const EXPLAIN: &str = "/_cluster/allocation/explain?filter_path=index,shard,primary,can_allocate,allocate_explanation,remaining_delay_in_millis,\
     node_allocation_decisions.node_name,node_allocation_decisions.deciders";
-const RECOVERIES: &[&str] = &["/_cat/recovery?active_only=true&format=json&bytes=b&h=index,shard,stage,source_node,target_node,bytes_percent,bytes_recovered,bytes_total"];
+const RECOVERIES: &[&str] =
+    &["/_cat/recovery?active_only=true&format=json&bytes=b&h=index,shard,stage,source_node,target_node,bytes_percent,bytes_recovered,bytes_total"];
 const PENDING: &[&str] = &["/_cluster/pending_tasks?filter_path=tasks.source"];
-const SETTINGS: &[&str] =
-    &["/_cluster/settings?include_defaults=true&filter_path=*.cluster.routing.allocation.disk,*.cluster.routing.allocation.enable,*.cluster.max_shards_per_node"];
+const SETTINGS: &[&str] = &[
+    "/_cluster/settings?include_defaults=true&filter_path=*.cluster.routing.allocation.disk,*.cluster.routing.allocation.enable,*.cluster.max_shards_per_node",
+];
 const VOTERS: &[&str] = &["/_cluster/state/metadata?local=true&filter_path=metadata.cluster_coordination.last_committed_config"];
 const ADDRESSES: &[&str] = &["/_nodes/http?filter_path=nodes.*.http.publish_address"];
 const REPORT: &[&str] = &["/_health_report?verbose=false", "/_health_report"];

@@ -7,8 +7,7 @@ use crate::model::id::Name;
 /// A role with these sees everything that is asked; nothing of a document can be read.
 pub const ROLE: &str = r#"POST /_security/role/quarterdeck {"cluster":["monitor"],"indices":[{"names":["*"],"privileges":["monitor"]}]}"#;
 /// The same at OpenSearch.
-pub const OPENSEARCH_ROLE: &str =
-    r#"PUT /_plugins/_security/api/roles/quarterdeck {"cluster_permissions":["cluster_monitor"],"index_permissions":[{"index_patterns":["*"],"allowed_actions":["indices_monitor"]}]}"#;
+pub const OPENSEARCH_ROLE: &str = r#"PUT /_plugins/_security/api/roles/quarterdeck {"cluster_permissions":["cluster_monitor"],"index_permissions":[{"index_patterns":["*"],"allowed_actions":["indices_monitor"]}]}"#;
 
 /// A question refused with 403; the server's words name the action in brackets.
 pub fn denied(fact: &'static str, words: &str, opensearch: bool) -> Denied {

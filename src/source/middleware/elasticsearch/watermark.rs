@@ -132,7 +132,8 @@ mod tests {
         let read = Settings::read(&answer);
         assert_eq!((read.low, read.flood), (Mark::UsedPercent(1.0), Mark::UsedPercent(3.0)));
         // Persistent, with dots left in.
-        let answer = serde_json::json!({"persistent": {"cluster.routing.allocation.enable": "primaries", "cluster": {"routing.allocation.disk.watermark.low": "10gb"}}});
+        let answer =
+            serde_json::json!({"persistent": {"cluster.routing.allocation.enable": "primaries", "cluster": {"routing.allocation.disk.watermark.low": "10gb"}}});
         let read = Settings::read(&answer);
         assert_eq!((read.allocation.as_str(), read.low), ("primaries", Mark::FreeBytes(10 << 30)));
         assert_eq!(Settings::read(&serde_json::json!({})), Settings::default());

@@ -48,10 +48,8 @@ fn fresh<'s, 'a>(scene: &'s Scene<'a>) -> impl Iterator<Item = (&'s Actor<'a>, &
 
 /// All of one `cluster_uuid`?
 fn one_cluster(scene: &Scene<'_>) -> Option<Reason> {
-    let said: Vec<(String, &str)> = fresh(scene)
-        .map(|(a, s)| (s.root.cluster_uuid.clone(), a.address()))
-        .filter(|(uuid, _)| !uuid.is_empty() && uuid != "_na_")
-        .collect();
+    let said: Vec<(String, &str)> =
+        fresh(scene).map(|(a, s)| (s.root.cluster_uuid.clone(), a.address())).filter(|(uuid, _)| !uuid.is_empty() && uuid != "_na_").collect();
     let distinct: BTreeSet<&String> = said.iter().map(|(uuid, _)| uuid).collect();
     (distinct.len() > 1).then(|| Reason::crit("elasticsearch.uuid.split").with("sides", sides(&said)))
 }
@@ -200,7 +198,8 @@ fn shard_limit(scene: &Scene<'_>, health: &Health, per_node: u64) -> Option<Reas
     let shards = health.active_shards + health.initializing_shards + health.unassigned_shards;
     let percent = if most == 0 { return None } else { shards as f64 / most as f64 * 100.0 };
     let count = |n: u64| Arg::Count(i64::try_from(n).unwrap_or(i64::MAX));
-    above(percent, scene.spec.limits.elasticsearch.shards_used_percent, "elasticsearch.shards.limit").map(|r| r.with("shards", count(shards)).with("most", count(most)))
+    above(percent, scene.spec.limits.elasticsearch.shards_used_percent, "elasticsearch.shards.limit")
+        .map(|r| r.with("shards", count(shards)).with("most", count(most)))
 }
 
 /// One member's word never makes a group ok.

@@ -17,7 +17,14 @@ pub fn member(scene: &Scene<'_>, actor: &Actor<'_>) -> Member {
     member.identity = actor.name().into();
     member.answered_at = actor.view.answered_at;
     let is_master = !actor.id.is_empty() && scene.master().is_some_and(|(master, _)| master == actor.id);
-    member.role = if actor.view.seen.is_none() { "" } else if is_master { "master" } else { "node" }.into();
+    member.role = if actor.view.seen.is_none() {
+        ""
+    } else if is_master {
+        "master"
+    } else {
+        "node"
+    }
+    .into();
     member.reasons.extend(silence(&actor.view.state));
     if actor.view.state == State::Unasked {
         member.reasons.push(Reason::unknown("elasticsearch.unasked"));

@@ -36,7 +36,9 @@ pub fn judge(scene: &Scene<'_>, group: &mut Group) {
         let count = |n: u64| Arg::Count(i64::try_from(n).unwrap_or(i64::MAX));
         let moving = health.initializing_shards + health.relocating_shards;
         if moving > 0 {
-            group.reasons.push(Reason::note("elasticsearch.moving").with("starting", count(health.initializing_shards)).with("relocating", count(health.relocating_shards)));
+            group.reasons.push(
+                Reason::note("elasticsearch.moving").with("starting", count(health.initializing_shards)).with("relocating", count(health.relocating_shards)),
+            );
         }
         if health.delayed_unassigned_shards > 0 {
             group.reasons.push(Reason::note("elasticsearch.delayed").with("count", count(health.delayed_unassigned_shards)));

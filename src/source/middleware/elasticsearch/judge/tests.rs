@@ -147,11 +147,8 @@ fn unassigned_shards_have_reasons_in_words() {
         let shard = json!({"index": "mall", "shard": 1, "primary": false, "unassigned_info": {"reason": reason, "details": "node_left [c]"}});
         let explained = json!({"index": "mall", "shard": 1, "primary": false, "can_allocate": "no", "node_allocation_decisions": [
             {"node_name": "es-b", "deciders": [{"decider": decider, "decision": "NO", "explanation": "because\u{1b}[31m"}]}]});
-        let told = Whole {
-            unassigned: vec![serde_json::from_value(shard).unwrap()],
-            explained: vec![serde_json::from_value(explained).unwrap()],
-            ..Whole::default()
-        };
+        let told =
+            Whole { unassigned: vec![serde_json::from_value(shard).unwrap()], explained: vec![serde_json::from_value(explained).unwrap()], ..Whole::default() };
         whole(&mut seen[0], told);
         let group = judge(seen);
         assert!(says(&group, since, Verdict::Warn) && says(&group, why, Verdict::Warn), "{:?}", codes(&group));
@@ -179,7 +176,10 @@ fn a_lost_primary_is_worse_than_a_delayed_one() {
 fn disks_are_held_against_the_clusters_own_watermarks() {
     let on = |free: u64, settings: Rules| {
         let mut seen = healthy();
-        seen[1].stats = serde_json::from_value(json!({"fs": {"data": [{"total_in_bytes": 1000, "available_in_bytes": 900}, {"total_in_bytes": 1000, "available_in_bytes": free}]}})).unwrap();
+        seen[1].stats = serde_json::from_value(
+            json!({"fs": {"data": [{"total_in_bytes": 1000, "available_in_bytes": 900}, {"total_in_bytes": 1000, "available_in_bytes": free}]}}),
+        )
+        .unwrap();
         whole(&mut seen[0], Whole { rules: Arc::new(settings), ..Whole::default() });
         judge(seen)
     };
@@ -198,7 +198,8 @@ fn disks_are_held_against_the_clusters_own_watermarks() {
 fn a_restart_that_was_left_half_done_and_votes_that_run_out() {
     let mut rules = Rules { voters: ALL.iter().map(|v| (*v).to_owned()).collect(), ..Rules::default() };
     rules.settings.allocation = "primaries".to_owned();
-    rules.report = vec![("disk".to_owned(), Indicator { status: "yellow".to_owned(), symptom: "1 node is over the low watermark".to_owned(), diagnosis: Vec::new() })];
+    rules.report =
+        vec![("disk".to_owned(), Indicator { status: "yellow".to_owned(), symptom: "1 node is over the low watermark".to_owned(), diagnosis: Vec::new() })];
     let mut seen: Vec<_> = ["a", "b"].iter().map(|id| node(id, Some("a"), &["a", "b"], "green")).collect();
     whole(&mut seen[0], Whole { rules: Arc::new(rules), ..Whole::default() });
     let group = judge(seen);
@@ -218,7 +219,8 @@ fn the_queue_the_limits_and_the_doors() {
         "task_max_waiting_in_queue_millis": 130_000}))
     .unwrap();
     whole(&mut seen[0], Whole { tasks: vec!["put-mapping".to_owned()], ..Whole::default() });
-    seen[1].trend = Trend { rejected: vec![("write".to_owned(), 4.0)], tripped: vec![("parent".to_owned(), 2)], gc_percent: Some(60.0), heap: [96.0, 97.0].into(), odd: 0 };
+    seen[1].trend =
+        Trend { rejected: vec![("write".to_owned(), 4.0)], tripped: vec![("parent".to_owned(), 2)], gc_percent: Some(60.0), heap: [96.0, 97.0].into(), odd: 0 };
     let group = judge(seen);
     for (code, verdict) in [
         ("elasticsearch.pending", Verdict::Warn),
@@ -237,7 +239,16 @@ fn the_queue_the_limits_and_the_doors() {
 #[test]
 fn copies_on_their_way_are_edges_and_unknown_nodes_are_followed() {
     let mut seen = healthy();
-    let copy = Recovery { index: "mall".into(), shard: "0".into(), stage: "index".into(), source_node: "es-a".into(), target_node: "es-d".into(), bytes_percent: "40.0%".into(), bytes_recovered: "40".into(), bytes_total: "100".into() };
+    let copy = Recovery {
+        index: "mall".into(),
+        shard: "0".into(),
+        stage: "index".into(),
+        source_node: "es-a".into(),
+        target_node: "es-d".into(),
+        bytes_percent: "40.0%".into(),
+        bytes_recovered: "40".into(),
+        bytes_total: "100".into(),
+    };
     let own = Recovery { source_node: "n/a".into(), ..copy.clone() };
     let mut rules = Rules::default();
     rules.announced = [("a", "10.0.0.1:9200"), ("d", "es-d/10.0.0.4:9200")].map(|(id, a)| (id.to_owned(), a.to_owned())).into();
