@@ -121,9 +121,9 @@ pub(super) async fn own(link: &mut Link, question: &Question<'_, Seen>) -> Resul
     talk.opensearch = root.version.is_opensearch() || opensearch;
     let health = talk.get("cluster health", HEALTH).await?;
     let state: Option<State> = talk.get("cluster state", STATE).await?;
-    let stats: Option<Nodes<Stats>> = talk.get("node stats", STATS).await?;
+    let measured: Option<Nodes<Stats>> = talk.get("node stats", STATS).await?;
     let before = question.before.map(|b| (&b.seen, b.at));
-    let (mut id, stats) = stats.and_then(|n| n.nodes.into_iter().next()).map_or((String::new(), None), |(id, stats)| (id, Some(stats)));
+    let (mut id, load) = measured.and_then(|n| n.nodes.into_iter().next()).map_or((String::new(), None), |(id, load)| (id, Some(load)));
     let slow = match before {
         Some((seen, _)) if question.now.since(seen.slow.at) < SLOW => seen.slow.clone(),
         _ => {
@@ -138,15 +138,14 @@ pub(super) async fn own(link: &mut Link, question: &Question<'_, Seen>) -> Resul
         id = state.nodes.iter().find(|(_, n)| n.name == root.name).map(|(id, _)| id.clone()).unwrap_or_default();
     }
     let (denied, overloaded) = (talk.denied, talk.overloaded);
-    let door = match link.door {
-        Some(door) => door,
-        None => {
-            let open = http::send(&mut link.stranger, &Request::get("/"), address, meter).await.is_ok_and(|a| a.status.is_success());
-            *link.door.insert(if open { Door::Open } else { Door::Locked })
-        }
+    let door = if let Some(door) = link.door {
+        door
+    } else {
+        let open = http::send(&mut link.stranger, &Request::get("/"), address, meter).await.is_ok_and(|a| a.status.is_success());
+        *link.door.insert(if open { Door::Open } else { Door::Locked })
     };
-    let trend = Trend::of(question.now, stats.as_ref(), before);
-    Ok(Seen { root, id, door, round_trip, health, state, stats, slow, whole: None, overloaded, denied, trend })
+    let trend = Trend::of(question.now, load.as_ref(), before);
+    Ok(Seen { root, id, door, round_trip, health, state, stats: load, slow, whole: None, overloaded, denied, trend })
 }
 
 fn refused<T>(address: &str, read: Result<Option<T>, Trouble>) -> Trouble {

@@ -46,12 +46,12 @@ fn healthy() -> Vec<Seen> {
 }
 
 fn judge(seen: Vec<Seen>) -> Group {
-    picture_of(seen.into_iter().map(answering).collect())
+    picture_of(&seen.into_iter().map(answering).collect::<Vec<_>>())
 }
 
-fn picture_of(views: Vec<View<Seen>>) -> Group {
+fn picture_of(views: &[View<Seen>]) -> Group {
     let members: Vec<&str> = views.iter().map(|v| &*v.address).collect();
-    picture(&Spec::new("elasticsearch", "search", &members), &views, NOW)
+    picture(&Spec::new("elasticsearch", "search", &members), views, NOW)
 }
 
 fn codes(group: &Group) -> Vec<(&'static str, Verdict)> {
@@ -76,7 +76,7 @@ fn three_that_agree_are_ok_and_one_alone_of_three_is_not() {
     let mut views: Vec<_> = healthy().into_iter().map(answering).collect();
     views[1] = silent("b", TroubleKind::Mute, Some(node("b", Some("a"), &ALL, "green")));
     views[2] = silent("c", TroubleKind::Mute, None);
-    let group = picture_of(views);
+    let group = picture_of(&views);
     assert!(says(&group, "elasticsearch.few-witnesses", Verdict::Unknown), "{:?}", codes(&group));
     assert!(says(&group, "elasticsearch.peers.listed", Verdict::Ok), "b is known, c never said who it is: {:?}", codes(&group));
 }
@@ -250,12 +250,11 @@ fn copies_on_their_way_are_edges_and_unknown_nodes_are_followed() {
         bytes_total: "100".into(),
     };
     let own = Recovery { source_node: "n/a".into(), ..copy.clone() };
-    let mut rules = Rules::default();
-    rules.announced = [("a", "10.0.0.1:9200"), ("d", "es-d/10.0.0.4:9200")].map(|(id, a)| (id.to_owned(), a.to_owned())).into();
-    whole(&mut seen[0], Whole { recoveries: vec![copy, own], rules: Arc::new(rules), ..Whole::default() });
+    let announced_by = [("a", "10.0.0.1:9200"), ("d", "es-d/10.0.0.4:9200")].map(|(id, a)| (id.to_owned(), a.to_owned())).into();
+    whole(&mut seen[0], Whole { recoveries: vec![copy, own], rules: Arc::new(Rules { announced: announced_by, ..Rules::default() }), ..Whole::default() });
     let views: Vec<_> = seen.into_iter().map(answering).collect();
     assert_eq!(announced(&views).iter().map(|n| &**n).collect::<Vec<_>>(), ["10.0.0.4:9200"]);
-    let group = picture_of(views);
+    let group = picture_of(&views);
     let edges: Vec<_> = group.edges.iter().map(|e| (&*e.from, &*e.to, &*e.channel, e.state, e.metrics[0].value)).collect();
     assert_eq!(edges, [("a:9200", "es-d", "mall[0]", EdgeState::Flowing, 40.0)]);
 }
