@@ -1,5 +1,6 @@
 //! Jittered exponential back-off, pure: the caller brings the randomness and does the waiting.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 /// Doubles from `first` to `most`; [`Backoff::next`] spreads each wait over 50 to 100 % of it, so that many targets do not return at once.
@@ -39,6 +40,12 @@ impl Backoff {
     }
 }
 
+/// An interval spread by a tenth each way, so that a thousand targets do not answer in step.
+pub fn spread(interval: Duration) -> Duration {
+    let high = u32::try_from(RandomState::new().build_hasher().finish() >> 32).unwrap_or(0);
+    interval.mul_f64(0.9 + 0.2 * f64::from(high) / f64::from(u32::MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,5 +58,12 @@ mod tests {
         assert!(waits[9] >= Duration::from_secs(15) && waits[9] <= Duration::from_secs(30));
         b.reset();
         assert!(b.next() <= Duration::from_millis(500));
+    }
+
+    #[test]
+    fn intervals_are_spread_by_a_tenth() {
+        let each: Vec<_> = (0..100).map(|_| spread(Duration::from_secs(10))).collect();
+        assert!(each.iter().all(|d| (9.0..=11.0).contains(&d.as_secs_f64())));
+        assert!(each.windows(2).any(|w| w[0] != w[1]));
     }
 }

@@ -45,9 +45,12 @@ fn states() {
     docker.run("run -d --name asleep --network none bb:1 /bin/sleep 1000");
     docker.run("pause asleep");
 
+    // Its own memory limit kills it, not the machine's.
+    docker.run("run -d --name hungry --restart on-failure:1 --memory 16m --network none bb:1 /bin/sh -c 'x=a; while :; do x=$x$x; done'");
+
     let watch = Watch::start(source(docker.shell()));
     let first = watch.complete();
-    assert_eq!(first.containers.len(), 7, "{:#?}", first.containers);
+    assert_eq!(first.containers.len(), 8, "{:#?}", first.containers);
     assert!(first.host.expect("host").runtimes.iter().any(|r| &**r == "docker"));
     let wait = |name: &str, what: &str, probe: &dyn Fn(&Container) -> bool| {
         watch.until(what, Duration::from_secs(30), |h| h.containers.get(name).filter(|c| probe(c)).cloned())
@@ -66,6 +69,9 @@ fn states() {
     let asleep = wait("asleep", "it is paused", &|c| c.state == ContainerState::Paused);
     assert_eq!([verdict(&fresh).0, verdict(&done).0, verdict(&asleep).0], [Verdict::Off, Verdict::Off, Verdict::Warn]);
 
+    let hungry = wait("hungry", "it is killed for its memory", &|c| c.oom_killed);
+    assert!(verdict(&hungry).0 == Verdict::Crit && verdict(&hungry).1.is_some_and(|code| code.ends_with("oom")), "{:?}", verdict(&hungry));
+
     documents(&docker, &sick);
 
     docker.run("rm -f done");
@@ -74,7 +80,7 @@ fn states() {
     docker.signal("STOP");
     let before = watch.heard().frames;
     watch.until("samples go on", Duration::from_secs(15), |h| (h.frames >= before + 4).then_some(()));
-    assert_eq!(watch.heard().containers.len(), 6);
+    assert_eq!(watch.heard().containers.len(), 7);
     docker.signal("CONT");
     docker.run("rm -f steady");
     watch.until("it heals by itself", Duration::from_secs(20), |h| (!h.containers.contains_key("steady")).then_some(()));

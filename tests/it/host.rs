@@ -6,10 +6,23 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use libtest_mimic::Trial;
+use quarterdeck::base::clock::{Clock, SystemClock};
+use quarterdeck::base::redact::Redactor;
+use quarterdeck::config::spec::Reach;
+use quarterdeck::link::secret::Secrets;
 use quarterdeck::link::shell::{LocalShell, Shell};
+use quarterdeck::link::ssh::SshPool;
+use quarterdeck::link::sudo::SudoShell;
+use quarterdeck::model::ask::{Answer, AskKind};
+use quarterdeck::model::fact::Row;
 use quarterdeck::model::host::{Host, MountProbe, Vitals};
+use quarterdeck::model::id::Name;
+use quarterdeck::model::limits::Limits;
 use quarterdeck::model::source::SourceState;
+use quarterdeck::model::verdict::Verdict;
+use quarterdeck::port::Asker;
 use quarterdeck::source::host::HostSource;
 
 use crate::components::case;
@@ -25,6 +38,7 @@ pub fn tests() -> Vec<Trial> {
         case("host::nothing_is_left_when_the_cockpit_dies", &[], killed),
         case("host::over_ssh_as_root_and_as_nobody_much", &["sshd", "netns"], over_ssh),
         case("host::sudo_shows_more_and_its_refusal_is_said", &["sshd", "netns"], sudo),
+        case("host::a_file_system_turned_read_only", &["sshd", "netns"], read_only),
         case("host::a_frozen_host_is_noticed_and_heals", &["sshd", "netns"], frozen),
         case("host::a_killed_host_ends_the_source", &["sshd", "netns"], dead),
     ]
@@ -160,14 +174,32 @@ fn killed() {
     eventually("its folder goes", Duration::from_secs(5), || (!Path::new(&folder).exists()).then_some(()));
 }
 
-/// OpenSSH's client as a shell on a host of the rig.
-fn ssh(lab: &Lab, host: &SshHost, user: &str) -> Arc<dyn Shell> {
-    let (hosts, key, address) = (lab.known_hosts(), lab.key(), host.address());
-    Behind::quoted(format!(
-        "exec ssh -F none -o BatchMode=yes -o ConnectTimeout=5 -o UserKnownHostsFile={} -i {} {user}@{address}",
-        hosts.display(),
-        key.display()
-    ))
+fn pool(host: &SshHost, user: &str) -> (SshPool, Secrets) {
+    let mut spec = host.spec();
+    if let Reach::Ssh(ssh) = &mut spec.reach {
+        ssh.user = Some(user.to_owned());
+    }
+    let secrets = Secrets::new(Arc::new(Nobody), Redactor::default());
+    (SshPool::new(&[spec], secrets.clone()), secrets)
+}
+
+/// The sampler's own channel on a host of the rig.
+fn ssh(host: &SshHost, user: &str) -> Arc<dyn Shell> {
+    pool(host, user).0.sampler(host.name(), None)
+}
+
+/// The same with root's rights, where sudo gives them without a password.
+fn sudoer(host: &SshHost, user: &str) -> Arc<dyn Shell> {
+    let (pool, secrets) = pool(host, user);
+    Arc::new(SudoShell::new(pool.sampler(host.name(), None), host.name(), None, secrets))
+}
+
+struct Nobody;
+
+impl Asker for Nobody {
+    fn ask(&self, _: AskKind, _: Name, _: String) -> BoxFuture<'_, Option<Answer>> {
+        Box::pin(async { None })
+    }
 }
 
 fn denied(host: &Option<Host>) -> Vec<String> {
@@ -177,12 +209,12 @@ fn denied(host: &Option<Host>) -> Vec<String> {
 fn over_ssh() {
     let lab = Lab::new();
     let host = lab.host("kvm-1").user(User::new("ops")).start();
-    let root = Watch::start(source(ssh(&lab, &host, "root"))).complete();
+    let root = Watch::start(source(ssh(&host, "root"))).complete();
     assert_eq!(root.host.as_ref().expect("host").identity.hostname, "kvm-1");
     assert!(root.host.as_ref().expect("host").identity.addresses.contains(&host.address().to_owned()));
     assert!(!denied(&root.host).contains(&"dmesg".to_owned()), "{:?}", root.denied);
     assert!(vitals(&root.host).clock_skew_seconds.expect("skew").abs() < 0.5);
-    let ops = Watch::start(source(ssh(&lab, &host, "ops"))).complete();
+    let ops = Watch::start(source(ssh(&host, "ops"))).complete();
     let v = vitals(&ops.host);
     assert!(v.cpu.is_some() && v.memory_total_bytes > 0 && !v.mounts.is_empty(), "an ordinary account sees what it may");
     if read("/proc/sys/kernel/dmesg_restrict") == "1" {
@@ -195,28 +227,34 @@ fn over_ssh() {
 fn sudo() {
     let lab = Lab::new();
     let host = lab.host("kvm-2").user(User::new("ops").sudo(Sudo::Free)).user(User::new("dev")).start();
-    // The remote command is one word for ssh, and one more for sudo's sh.
-    let lifted = Watch::start(source(ssh(&lab, &host, "ops")).privileged(Arc::new(Sudoer(ssh(&lab, &host, "ops"))))).complete();
+    let lifted = Watch::start(source(ssh(&host, "ops")).privileged(sudoer(&host, "ops"))).complete();
     assert_eq!(denied(&lifted.host), Vec::<String>::new(), "sudo sees everything");
-    let refused = Watch::start(source(ssh(&lab, &host, "dev")).privileged(Arc::new(Sudoer(ssh(&lab, &host, "dev"))))).complete();
+    let refused = Watch::start(source(ssh(&host, "dev")).privileged(sudoer(&host, "dev"))).complete();
     assert!(denied(&refused.host).contains(&"sudo".to_owned()), "{:?}", refused.host);
     assert!(vitals(&refused.host).cpu.is_some(), "and the rest of the row lives on");
 }
 
-/// `sudo -n` on the other side of a shell.
-#[derive(Debug)]
-struct Sudoer(Arc<dyn Shell>);
-
-impl Shell for Sudoer {
-    fn spawn<'a>(&'a self, line: &'a str) -> futures::future::BoxFuture<'a, Result<quarterdeck::link::shell::Process, quarterdeck::port::SourceError>> {
-        Box::pin(async move { self.0.spawn(&format!("sudo -n sh -c {}", quarterdeck::link::shell::quote(line))).await })
-    }
+/// A file system whose kernel has turned it read-only, as it does after an error of the disk.
+fn read_only() {
+    let lab = Lab::new();
+    let host = lab.host("db-1").start();
+    host.run("truncate -s 16M /srv/disk && mkfs.ext4 -q /srv/disk && mkdir -p /srv/数据 && mount -o loop /srv/disk /srv/数据");
+    let watch = Watch::start(source(ssh(&host, "root")));
+    let mount = |h: &Option<Host>| h.as_ref()?.vitals.as_ref()?.mounts.iter().find(|m| m.path == "/srv/数据").cloned();
+    let before = watch.until("the mount", Duration::from_secs(20), |h| mount(&h.host).filter(|m| matches!(m.probe, MountProbe::Answered { .. })));
+    assert!(!before.read_only);
+    host.run("mount -o remount,ro /srv/数据");
+    watch.until("it is read-only", Duration::from_secs(30), |h| mount(&h.host).filter(|m| m.read_only));
+    let judged = watch.heard().host.expect("host").judge(SystemClock::default().now(), &Limits::default());
+    assert!(judged.verdict == Verdict::Crit && judged.reasons.iter().any(|r| r.code == "host.disk.read-only"), "{judged:?}");
+    watch.stop();
+    host.run("umount /srv/数据");
 }
 
 fn frozen() {
     let lab = Lab::new();
     let host = lab.host("kvm-3").start();
-    let watch = Watch::start(source(ssh(&lab, &host, "root")));
+    let watch = Watch::start(source(ssh(&host, "root")));
     watch.complete();
     host.freeze();
     let start = std::time::Instant::now();
@@ -231,7 +269,7 @@ fn frozen() {
 fn dead() {
     let lab = Lab::new();
     let mut host = lab.host("kvm-4").start();
-    let watch = Watch::start(source(ssh(&lab, &host, "root")));
+    let watch = Watch::start(source(ssh(&host, "root")));
     watch.until("a frame", Duration::from_secs(10), |h| h.host.clone());
     host.kill();
     let end = watch.until("the source hands back", Duration::from_secs(15), |h| h.end.clone());

@@ -22,6 +22,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio::time::sleep;
 
+use crate::base::backoff::spread;
 use crate::base::clock::{Moment, Stopwatch};
 use crate::link::shell::Shell;
 use crate::model::host::SYSTEM_LIBVIRT;
@@ -140,7 +141,7 @@ impl HostSource {
             let pause = if complete { self.every } else { self.every.min(QUICK) };
             tokio::select! {
                 () = cx.stop.cancelled() => return lane.farewell().await,
-                () = sleep(jitter(pause, tick)) => {}
+                () = sleep(spread(pause)) => {}
                 end = lane.next() => { end?; }
             }
             tick += 1;
@@ -218,12 +219,4 @@ fn refuses(error: &SourceError) -> bool {
 /// Marks the frames of one run; whatever else writes to the same stream cannot guess it.
 fn nonce() -> String {
     format!("{:016x}", RandomState::new().build_hasher().finish())
-}
-
-/// Spread by a tenth each way, so that a thousand hosts do not answer in step.
-fn jitter(pause: Duration, tick: u64) -> Duration {
-    let mut hasher = RandomState::new().build_hasher();
-    hasher.write_u64(tick);
-    let share = f64::from(u32::try_from(hasher.finish() >> 32).unwrap_or(0)) / f64::from(u32::MAX);
-    pause.mul_f64(0.9 + 0.2 * share)
 }

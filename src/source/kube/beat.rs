@@ -7,6 +7,7 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use super::session::Session;
+use crate::base::backoff::spread;
 use crate::base::clock::{Moment, Stopwatch};
 use crate::base::text::clean;
 use crate::link::kube::Failure;
@@ -115,7 +116,7 @@ pub(super) async fn beat(session: Session, healed: tokio::sync::watch::Sender<u6
                 session.cx.out.trouble(trouble(&session, &failure)).await;
             }
         }
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(spread(EVERY)).await;
     }
 }
 
@@ -149,7 +150,7 @@ pub(super) async fn masters(session: Session) {
             }
             session.with_row(|row| row.endpoints = found);
         }
-        tokio::time::sleep(MASTERS).await;
+        tokio::time::sleep(spread(MASTERS)).await;
     }
 }
 

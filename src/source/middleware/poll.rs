@@ -7,12 +7,12 @@ use futures::future::{BoxFuture, join_all};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::member::{Before, Probe, Question, State, Target, Trouble, TroubleKind, View};
 use super::reach::Reach;
 use super::spec::Spec;
-use crate::base::backoff::Backoff;
+use crate::base::backoff::{Backoff, spread};
 use crate::base::clock::{Moment, Stopwatch};
 use crate::link::http::Server;
 use crate::model::fact::{Change, Fact};
@@ -105,8 +105,7 @@ impl<P: Probe> MiddlewareSource<P> {
     async fn work(&mut self, cx: Cx) -> Result<(), SourceError> {
         let every = self.every();
         let limit = every / 2 / u32::from(P::ROUNDS.max(1));
-        let mut ticks = interval(every);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut pause = Duration::ZERO;
         let again = self.again.clone();
         let mut samples = 0_u32;
         // A run starts after a person said retry, or for the first time.
@@ -114,9 +113,10 @@ impl<P: Probe> MiddlewareSource<P> {
         loop {
             tokio::select! {
                 () = cx.stop.cancelled() => return Ok(()),
-                _ = ticks.tick() => {}
+                () = sleep(pause) => {}
                 () = again.notified() => self.forget_refusals(),
             }
+            let watch = Stopwatch::start();
             tokio::select! {
                 () = cx.stop.cancelled() => return Ok(()),
                 () = self.tick(&cx, limit) => {}
@@ -139,6 +139,7 @@ impl<P: Probe> MiddlewareSource<P> {
             if samples == P::SAMPLES {
                 cx.out.complete().await;
             }
+            pause = spread(every).saturating_sub(watch.elapsed());
         }
     }
 }
