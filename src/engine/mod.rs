@@ -4,7 +4,6 @@ pub mod asker;
 pub mod fleet;
 mod group;
 mod links;
-pub mod log;
 pub mod outlet;
 pub mod supervisor;
 mod tunnel;
@@ -23,7 +22,6 @@ use crate::model::ask::{Answer, AskId};
 use crate::model::effect::{Inspection, RequestId};
 use crate::model::fact::{Batch, Fact};
 use crate::model::id::{Name, SourceId};
-use crate::model::log::LogId;
 use crate::model::source::{SourceState, SourceStatus, Subject};
 use crate::port::{Asker, Inspect, Inspected, Source};
 
@@ -53,9 +51,6 @@ pub struct Engine {
     inspectors: Vec<Arc<dyn Inspect>>,
     clusters: HashMap<Name, Arc<Api>>,
     subjects: Vec<Subject>,
-    ways: Option<log::Ways>,
-    /// Ends a log that is open.
-    logs: HashMap<LogId, CancellationToken>,
     tasks: TaskTracker,
 }
 
@@ -79,8 +74,6 @@ impl Engine {
                 inspectors: Vec::new(),
                 clusters: HashMap::new(),
                 subjects: Vec::new(),
-                ways: None,
-                logs: HashMap::new(),
                 tasks: TaskTracker::new(),
             },
             receiver,

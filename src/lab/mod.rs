@@ -13,6 +13,9 @@
 //!
 //! Known differences from real systems are listed in the documentation of each server.
 
+pub mod edge;
+pub mod mysql;
+pub mod ssh;
 pub mod stage;
 pub mod world;
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::{Lab, Server};
 
 /// Every server of the lab, in the order in which they are started.
-pub const SERVERS: &[Server] = &[];
+pub const SERVERS: &[Server] = &[super::ssh::start, super::mysql::start];
 
 /// What the servers have said.
 #[derive(Debug)]

@@ -2,5 +2,4 @@
 
 pub mod host;
 pub mod kube;
-pub mod log;
 pub mod middleware;

@@ -13,10 +13,11 @@
 mod cockpit;
 mod components;
 mod docker;
-mod elasticsearch;
 mod host;
 mod kube;
 mod kube_loss;
+mod lab_mysql;
+mod lab_ssh;
 mod libvirt;
 mod mysql;
 mod redis;
@@ -32,6 +33,8 @@ fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let trials: Vec<Trial> = [
         kube::tests(),
+        lab_ssh::tests(),
+        lab_mysql::tests(),
         kube_loss::tests(),
         cockpit::tests(),
         docker::tests(),
@@ -40,7 +43,6 @@ fn main() -> ExitCode {
         ssh::tests(),
         mysql::tests(),
         redis::tests(),
-        elasticsearch::tests(),
     ]
     .into_iter()
     .flatten()

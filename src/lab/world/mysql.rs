@@ -1,6 +1,7 @@
 //! The MySQL servers: a source and its replicas, and one that stands alone until somebody makes it a replica.
 
 use super::chance::Chance;
+use crate::lab::mysql::content::Content;
 
 /// Where a replica stands: a position of the source's binary log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
@@ -18,7 +19,7 @@ pub const LOG_BYTES: f64 = 1_073_741_824.0;
 const TRANSACTION_BYTES: f64 = 620.0;
 
 impl Position {
-    fn advance(&mut self, transactions: f64) {
+    pub(in crate::lab) fn advance(&mut self, transactions: f64) {
         self.gtid += transactions;
         self.offset += transactions * TRANSACTION_BYTES;
         if self.offset > LOG_BYTES {
@@ -105,6 +106,8 @@ pub struct MysqlServer {
     pub errant: u64,
     pub replication: Option<Replication>,
     pub databases: Vec<String>,
+    /// Tables, and what clients wrote.
+    pub content: Content,
     /// Beside `root` and `monitor`, whose passwords are the lab's.
     pub accounts: Vec<Account>,
     pub max_connections: u32,
@@ -144,6 +147,7 @@ impl Mysql {
             errant: 0,
             replication: None,
             databases: DATABASES.iter().map(|d| (*d).to_owned()).collect(),
+            content: Content::of(DATABASES),
             accounts: vec![Account { user: "repl".into(), password: "repl".into(), grants: "REPLICATION SLAVE".into() }],
             max_connections: 500,
             connections: 60,
@@ -166,6 +170,7 @@ impl Mysql {
         let mut fresh = server("db-3:3307", "db-3", "10.20.0.43:3307", 4);
         fresh.log = Position { file: 1, offset: 157.0, gtid: 0.0 };
         fresh.databases = vec!["mall".into()];
+        fresh.content = Content::of(&["mall"]);
         fresh.accounts.clear();
         (fresh.queries, fresh.commits, fresh.up_seconds) = (1200.0, 0.0, 7200.0);
         servers.push(fresh);

@@ -18,8 +18,7 @@ use crate::source::middleware::Spec;
 use crate::source::middleware::member::View;
 
 use super::seen::Seen;
-use crate::source::middleware::observers::who;
-use cast::{Actor, Part};
+use cast::{Actor, Part, who};
 
 /// What the rules look at.
 #[derive(Clone, Copy, Debug)]
