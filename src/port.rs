@@ -17,6 +17,7 @@ use crate::model::ask::{Answer, AskKind};
 use crate::model::effect::{Document, Inspection};
 use crate::model::fact::{Fact, Row};
 use crate::model::id::{Name, SourceId};
+use crate::model::log::{Chunk, LogEvent, Note, Speaker, StreamId, StreamState};
 use crate::model::source::{Load, SourceState, Subject};
 
 /// Where a source's facts go. Waits when the cockpit is behind: a slow screen slows its sources, it never fills the memory.
@@ -61,6 +62,58 @@ pub trait Source: Send {
     /// Runs until `cx.stop` or until it breaks. An error hands it back to the supervisor, which waits and calls again,
     /// except after [`SourceState::AuthLost`]: that waits for a person.
     fn run(&mut self, cx: Cx) -> BoxFuture<'_, Result<(), SourceError>>;
+}
+
+/// Takes what the streams of one log say.
+pub trait LogOut: Send + Sync {
+    /// One more stream; the number that it has from now on.
+    fn stream(&self, speaker: Speaker) -> StreamId;
+    /// May wait where its reader is behind and wants every line.
+    fn say(&self, event: LogEvent) -> BoxFuture<'_, ()>;
+}
+
+/// Everything that the streams of one log may use beside their own link.
+#[derive(Clone)]
+pub struct LogCx {
+    pub out: Arc<dyn LogOut>,
+    pub clock: Arc<dyn Clock>,
+    pub meter: Arc<Meter>,
+    /// Of a longer line only so many bytes are kept.
+    pub longest_line: usize,
+    pub stop: CancellationToken,
+}
+
+impl fmt::Debug for LogCx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LogCx")
+    }
+}
+
+impl LogCx {
+    pub async fn state(&self, stream: StreamId, state: StreamState) {
+        self.out.say(LogEvent::State { stream, state }).await;
+    }
+
+    pub async fn note(&self, stream: StreamId, note: Note) {
+        self.out.say(LogEvent::Note { stream: Some(stream), note }).await;
+    }
+
+    /// About the log as a whole.
+    pub async fn remark(&self, note: Note) {
+        self.out.say(LogEvent::Note { stream: None, note }).await;
+    }
+
+    pub async fn lines(&self, stream: StreamId, chunk: Chunk) {
+        if !chunk.is_empty() {
+            self.out.say(LogEvent::Lines { stream, chunk }).await;
+        }
+    }
+
+    /// The last word of a stream.
+    pub async fn end(&self, stream: StreamId, why: impl Into<String> + Send) {
+        self.note(stream, Note::Ended { text: why.into() }).await;
+        self.state(stream, StreamState::Ended).await;
+    }
 }
 
 /// Looks one object up on demand (`y`, `d`). The row comes as it was shown, so that what is fetched is what was seen.

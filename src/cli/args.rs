@@ -11,12 +11,14 @@ const EXAMPLES: &str = "Examples:
   quarterdeck -n pro --theme paper         one namespace, on a light background
   quarterdeck status                       the whole picture once, for a pipe or a colleague
   quarterdeck status --json | jq .problems
+  quarterdeck logs deploy/pro/mall-order --follow      what all its pods say, merged, in a pipe
   quarterdeck config check                 every mistake in the configuration, with line and column
 
 Without a terminal the cockpit prints one status picture and exits with its code.
 
 Exit codes:
   status, and the cockpit without a terminal: 0 ok, 1 warn, 2 crit, 3 unknown
+  logs: 0 everything was told, 1 something was refused, unreadable or is missing
   config check: 0 when there is no error (warnings allowed), 1 otherwise
   all: 64 when the command line is wrong, 74 when a file cannot be read or written
 
@@ -67,6 +69,9 @@ pub enum Command {
         #[arg(long, value_name = "S", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
         timeout: u64,
     },
+    /// Print what a pod, a host, a unit, a container or a group says, live or once
+    #[command(after_help = super::logs::HELP)]
+    Logs(super::logs::Options),
     /// Check or show the configuration
     Config {
         #[command(subcommand)]

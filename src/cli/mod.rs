@@ -10,6 +10,7 @@ pub mod init;
 pub mod live;
 pub mod load;
 pub mod log;
+pub mod logs;
 pub mod man;
 pub mod run;
 pub mod state;
@@ -22,7 +23,7 @@ use args::{Args, Command, ConfigCommand};
 use crate::model::catalog::Catalog;
 
 /// Runs what needs neither a source nor a screen. `None`: the command is one that does (the cockpit, `status`,
-/// `config check --live`), and the caller carries it out.
+/// `logs`, `config check --live`), and the caller carries it out.
 pub fn dispatch(args: &Args, catalog: &Catalog, out: &mut dyn Write) -> Option<io::Result<u8>> {
     let load = || load::load(&args.global, catalog);
     match args.command.as_ref()? {
@@ -32,7 +33,7 @@ pub fn dispatch(args: &Args, catalog: &Catalog, out: &mut dyn Write) -> Option<i
         Command::Config { command: ConfigCommand::Check { live: false } } => Some(config::check(&load(), out)),
         Command::Config { command: ConfigCommand::Show } => Some(config::print(&load(), out)),
         Command::Config { command: ConfigCommand::Paths } => Some(config::paths(&load(), out)),
-        Command::Config { command: ConfigCommand::Check { live: true } } | Command::Status { .. } => None,
+        Command::Config { command: ConfigCommand::Check { live: true } } | Command::Status { .. } | Command::Logs(_) => None,
     }
 }
 

@@ -8,7 +8,7 @@ use clap::Parser;
 
 use super::allowed::allowed;
 use super::args::{Args, Command, ConfigCommand};
-use super::{dispatch, live, load, log, status};
+use super::{dispatch, live, load, log, logs, status};
 use crate::cockpit;
 use crate::config::lang::Lang;
 use crate::config::show;
@@ -20,7 +20,7 @@ use crate::model::verdict::Verdict;
 use crate::source::middleware;
 
 /// The command line is wrong (`EX_USAGE` of sysexits.h).
-const USAGE: u8 = 64;
+pub(super) const USAGE: u8 = 64;
 /// A file or the terminal failed (`EX_IOERR`).
 const IO: u8 = 74;
 
@@ -61,6 +61,12 @@ fn with_sources(args: &Args, catalog: &Catalog) -> io::Result<u8> {
             Some(Command::Config { command: ConfigCommand::Check { live: true } }) => check_live(&config).await,
             Some(Command::Status { json, timeout }) => {
                 picture(&config, if *json { status::Format::Json } else { status::Format::Text }, Duration::from_secs(*timeout)).await
+            }
+            Some(Command::Logs(options)) => {
+                for d in &config.diagnostics {
+                    let _ = writeln!(io::stderr(), "{}", show::diagnostic(d));
+                }
+                logs::run(&config, &args.global, options).await
             }
             _ if !io::stdout().is_terminal() || !io::stdin().is_terminal() => {
                 let _ = writeln!(io::stderr(), "quarterdeck: no terminal here, so this is one picture; `quarterdeck status --help` says more");

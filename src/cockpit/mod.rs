@@ -183,8 +183,14 @@ impl Cockpit {
                 },
                 Effect::Answer { id, answer } => self.engine.answer(id, answer),
                 Effect::Retry(id) => self.engine.retry(id),
-                Effect::OpenLog { log, .. } => self.log_event(log, LogEvent::Opened),
-                Effect::CloseLog(log) => self.log_event(log, LogEvent::Closed),
+                Effect::OpenLog { log, query } => {
+                    self.log_event(log, LogEvent::Opened);
+                    self.engine.open_log(log, &query);
+                }
+                Effect::CloseLog(log) => {
+                    self.engine.close_log(log);
+                    self.log_event(log, LogEvent::Closed);
+                }
                 Effect::Copy(text) => self.seat.copy(&text),
                 Effect::Save { path, text } => self.save(&path, &text).await,
                 Effect::Suspend(errand) => self.run_errand(errand).await,

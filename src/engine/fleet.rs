@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Engine;
 use super::links::Links;
+use super::log::Ways;
 use crate::action::host_inspect::HostInspect;
 use crate::action::kube_inspect::KubeInspect;
 use crate::config::spec::{Config, HostSpec, Reach};
@@ -14,12 +15,11 @@ use crate::source::kube::KubeSource;
 
 /// Starts everything that the configuration names; gives the rows of all sources, the broken ones included.
 pub fn launch(engine: &mut Engine, config: &Config) -> Vec<SourceStatus> {
-    let links = Links::new(engine, config);
+    let links = connect(engine, config);
     let mut rows: Vec<SourceStatus> = config.broken.iter().map(|b| engine.stillborn(b.subject.clone(), b.why.message.clone(), b.why.help.clone())).collect();
     rows.extend(config.hosts.iter().filter_map(|spec| host(engine, &links, spec)));
     for spec in &config.clusters {
-        let api = links.cluster(engine, spec);
-        engine.add_cluster(spec.name.clone(), api.clone());
+        let Some(api) = engine.clusters.get(&spec.name).cloned() else { continue };
         rows.push(engine.start(Box::new(KubeSource::new(api, spec.namespaces.clone()))));
     }
     for entry in &config.middleware {
@@ -33,6 +33,21 @@ pub fn launch(engine: &mut Engine, config: &Config) -> Vec<SourceStatus> {
     let shells = links.clone();
     engine.add_inspector(Arc::new(HostInspect::new(Arc::new(move |name: &Name| shells.host(name).map(|link| link.shell.strongest())))));
     rows
+}
+
+/// The ways to everything that the configuration names, for what is asked on demand. Dials nothing.
+pub fn reach(engine: &mut Engine, config: &Config) {
+    connect(engine, config);
+}
+
+fn connect(engine: &mut Engine, config: &Config) -> Links {
+    let links = Links::new(engine, config);
+    for spec in &config.clusters {
+        let api = links.cluster(engine, spec);
+        engine.add_cluster(spec.name.clone(), api);
+    }
+    engine.ways = Some(Ways::new(engine.clusters()));
+    links
 }
 
 fn host(engine: &mut Engine, links: &Links, spec: &HostSpec) -> Option<SourceStatus> {

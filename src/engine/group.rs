@@ -13,7 +13,7 @@ use crate::model::limits::MiddlewareLimits;
 use crate::model::source::SourceState;
 use crate::port::{Source, SourceError};
 use crate::source::middleware::reach::Reach;
-use crate::source::middleware::spec::{Account, Companion, Password, Spec, Tls};
+use crate::source::middleware::spec::{Account, Companion, Credential, Password, Spec, Tls};
 
 /// The port of a kind, for members that name none.
 fn port_of(kind: &str) -> u16 {
@@ -30,6 +30,10 @@ pub(super) fn source(links: &Links, entry: &MiddlewareSpec, limits: &MiddlewareL
     let mut spec = Spec::new(&entry.kind, &entry.name, &[]);
     spec.members.clone_from(&entry.members);
     spec.account = account(links, entry, entry.user.as_deref(), entry.password.as_ref());
+    if let Some(key) = &entry.api_key {
+        spec.account = account(links, entry, None, Some(key));
+        spec.credential = Credential::ApiKey;
+    }
     spec.tls = tls(entry.tls.as_ref())?;
     spec.reach = reach(links, entry)?;
     spec.every = Some(entry.every);

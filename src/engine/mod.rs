@@ -4,6 +4,7 @@ pub mod asker;
 pub mod fleet;
 mod group;
 mod links;
+pub mod log;
 pub mod outlet;
 pub mod supervisor;
 mod tunnel;
@@ -22,6 +23,7 @@ use crate::model::ask::{Answer, AskId};
 use crate::model::effect::{Inspection, RequestId};
 use crate::model::fact::{Batch, Fact};
 use crate::model::id::{Name, SourceId};
+use crate::model::log::LogId;
 use crate::model::source::{SourceState, SourceStatus, Subject};
 use crate::port::{Asker, Inspect, Inspected, Source};
 
@@ -51,6 +53,9 @@ pub struct Engine {
     inspectors: Vec<Arc<dyn Inspect>>,
     clusters: HashMap<Name, Arc<Api>>,
     subjects: Vec<Subject>,
+    ways: Option<log::Ways>,
+    /// Ends a log that is open.
+    logs: HashMap<LogId, CancellationToken>,
     tasks: TaskTracker,
 }
 
@@ -74,6 +79,8 @@ impl Engine {
                 inspectors: Vec::new(),
                 clusters: HashMap::new(),
                 subjects: Vec::new(),
+                ways: None,
+                logs: HashMap::new(),
                 tasks: TaskTracker::new(),
             },
             receiver,

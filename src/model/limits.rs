@@ -182,6 +182,7 @@ pub struct MiddlewareLimits {
     /// Locks that wait for each other at this moment.
     pub lock_waits: Steps,
     pub redis: RedisLimits,
+    pub elasticsearch: ElasticsearchLimits,
 }
 
 impl Default for MiddlewareLimits {
@@ -196,6 +197,7 @@ impl Default for MiddlewareLimits {
             running: steps(64.0, 256.0),
             lock_waits: steps(5.0, 50.0),
             redis: RedisLimits::default(),
+            elasticsearch: ElasticsearchLimits::default(),
         }
     }
 }
@@ -236,6 +238,36 @@ impl Default for RedisLimits {
             full_syncs: 3,
             reshard_seconds: 600,
             round_trip_seconds: steps(0.2, 1.0),
+        }
+    }
+}
+
+/// Elasticsearch and OpenSearch. The disk's own limits are the cluster's watermarks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ElasticsearchLimits {
+    /// Of the heap, what is still in use after a collection.
+    pub heap_used_percent: Steps,
+    /// Of the time, in collections of the old generation: nothing else runs meanwhile.
+    pub old_gc_percent: Steps,
+    /// Tasks that wait for the master, and how long the oldest does.
+    pub pending_tasks: Steps,
+    pub pending_seconds: Steps,
+    /// Of what `cluster.max_shards_per_node` allows; at 100 no index can be made any more.
+    pub shards_used_percent: Steps,
+    /// A client's round trip.
+    pub round_trip_seconds: Steps,
+}
+
+impl Default for ElasticsearchLimits {
+    fn default() -> Self {
+        Self {
+            heap_used_percent: steps(85.0, 95.0),
+            old_gc_percent: steps(10.0, 50.0),
+            pending_tasks: steps(10.0, 100.0),
+            pending_seconds: steps(30.0, 120.0),
+            shards_used_percent: steps(90.0, 100.0),
+            round_trip_seconds: steps(1.0, 3.0),
         }
     }
 }

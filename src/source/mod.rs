@@ -2,4 +2,5 @@
 
 pub mod host;
 pub mod kube;
+pub mod log;
 pub mod middleware;

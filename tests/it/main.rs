@@ -13,6 +13,7 @@
 mod cockpit;
 mod components;
 mod docker;
+mod elasticsearch;
 mod host;
 mod kube;
 mod kube_loss;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         ssh::tests(),
         mysql::tests(),
         redis::tests(),
+        elasticsearch::tests(),
     ]
     .into_iter()
     .flatten()

@@ -18,6 +18,8 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+pub(in crate::source) use watch::escape;
+
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 
 use super::line;
 use super::member::{Target, Trouble, TroubleKind};
-use super::spec::Account;
+use super::spec::{Account, Credential};
 use crate::link::http::{Client, Connected, Connector, Failure, Limits, Login, Request, Response, Server};
 use crate::port::Meter;
 
@@ -23,6 +23,20 @@ pub async fn basic(account: &Account, to: Target<'_>) -> Result<Login, Trouble> 
         return Ok(Login::None);
     }
     Ok(Login::Basic { user: account.user.clone(), password: password.unwrap_or_default() })
+}
+
+/// The login of the entry, whichever sort of secret it has.
+///
+/// # Errors
+/// The secret cannot be had.
+pub async fn login(to: Target<'_>) -> Result<Login, Trouble> {
+    if to.spec.credential == Credential::Password {
+        return basic(&to.spec.account, to).await;
+    }
+    let key = to.spec.account.password.fetch().await.map_err(|text| Trouble::new(TroubleKind::Refused, text, "Check where the API key is read from."))?;
+    let Some(key) = key else { return Ok(Login::None) };
+    to.redact.learn(key.expose_secret());
+    Ok(Login::ApiKey(key))
 }
 
 /// A client for one member, not connected yet: the first request does that, and says what stands in the way.

@@ -3,6 +3,7 @@
 //! - `spec`: an entry of the configuration, resolved; `reach`: how members are dialled.
 //! - `line`: a byte stream to a member, with or without TLS; `http`: a kept HTTP connection over it.
 //! - `member`: what the general part knows of a member, and [`Probe`], the one trait that a kind implements.
+//! - `observers`: what several of them say, in one line.
 //! - `poll`: asks all members at once, one question in flight for each, and sends the picture.
 //!
 //! A new kind is a folder or file here with a `pub fn source(Spec) -> Result<Box<dyn Source>, SourceError>`, and one word in the list below.
@@ -10,6 +11,7 @@
 pub mod http;
 pub mod line;
 pub mod member;
+pub mod observers;
 pub mod poll;
 #[cfg(test)]
 mod poll_tests;
@@ -45,4 +47,4 @@ macro_rules! kinds {
     };
 }
 
-kinds! { mysql redis }
+kinds! { mysql redis elasticsearch }

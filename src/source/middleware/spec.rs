@@ -22,6 +22,7 @@ pub struct Spec {
     /// `host:port`, or a URL for kinds that speak HTTP.
     pub members: Vec<String>,
     pub account: Account,
+    pub credential: Credential,
     pub tls: Tls,
     pub reach: Reach,
     /// How often each member is asked; `None` is the kind's own default.
@@ -41,6 +42,7 @@ impl Spec {
             name: Name::from(name),
             members: members.iter().map(|m| (*m).to_owned()).collect(),
             account: Account::default(),
+            credential: Credential::default(),
             tls: Tls::default(),
             reach: Reach::default(),
             every: None,
@@ -66,6 +68,15 @@ pub struct Account {
     /// Empty where the kind needs none.
     pub user: String,
     pub password: Password,
+}
+
+/// What the password of the entry's own account is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Credential {
+    #[default]
+    Password,
+    /// An API key, which stands for user and password.
+    ApiKey,
 }
 
 /// Fetches the password when a connection is opened, so that a changed one is used without a restart. It is asked once a

@@ -83,6 +83,7 @@ pub struct Merge {
     queues: BTreeMap<StreamId, Queue>,
     heads: BinaryHeap<Reverse<(Stamp, StreamId)>>,
     held_bytes: usize,
+    most_held: usize,
 }
 
 impl Default for Merge {
@@ -93,7 +94,12 @@ impl Default for Merge {
 
 impl Merge {
     pub fn new(window: Duration) -> Self {
-        Self { window, queues: BTreeMap::new(), heads: BinaryHeap::new(), held_bytes: 0 }
+        Self { window, queues: BTreeMap::new(), heads: BinaryHeap::new(), held_bytes: 0, most_held: MOST_HELD }
+    }
+
+    /// For streams whose readers wait for each other: every line waits until its turn is certain, however long that takes.
+    pub fn exact() -> Self {
+        Self { most_held: usize::MAX, ..Self::new(Duration::MAX) }
     }
 
     /// A stream from which lines may come: the others wait for it, within the window.
@@ -140,6 +146,11 @@ impl Merge {
         self.held_bytes
     }
 
+    /// Bytes of one stream that are held back.
+    pub fn held_of(&self, stream: StreamId) -> usize {
+        self.queues.get(&stream).map_or(0, |q| q.held.iter().map(Held::size).sum())
+    }
+
     fn oldest_arrival(&self) -> Option<Moment> {
         self.queues.values().filter_map(|q| q.held.front()).map(|h| h.arrived).min()
     }
@@ -165,7 +176,7 @@ impl Merge {
         let mut reached = self.queues.values().filter(|q| q.is_live && q.held.is_empty()).map(far).min().unwrap_or(Stamp(i64::MAX));
         let mut overdue = self.due().is_some_and(|due| due <= now);
         while let Some(&Reverse((stamp, stream))) = self.heads.peek() {
-            if !(all || overdue || stamp <= reached || self.held_bytes > MOST_HELD) {
+            if !(all || overdue || stamp <= reached || self.held_bytes > self.most_held) {
                 break;
             }
             self.heads.pop();

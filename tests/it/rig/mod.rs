@@ -3,10 +3,12 @@
 pub mod apiserver;
 pub mod docker;
 pub mod group;
+pub mod java;
 pub mod lab;
 pub mod libvirt;
 pub mod mysql;
 pub mod redis;
+pub mod search;
 pub mod sshd;
 pub mod terminal;
 pub mod watch;

@@ -193,11 +193,14 @@ pub fn settled(nodes: &[Server]) {
 
 /// Sits before a server and changes one word in all that it says. Both words are of one length.
 pub fn liar(before: &Server, truth: &'static str, lie: &'static str) -> String {
+    liar_before(&before.host, before.address(), truth, lie)
+}
+
+/// The same before any server.
+pub fn liar_before(host: &str, target: String, truth: &'static str, lie: &'static str) -> String {
     assert_eq!(truth.len(), lie.len());
-    let host = before.host.clone();
-    let listener = TcpListener::bind((host.as_str(), 0)).unwrap();
+    let listener = TcpListener::bind((host, 0)).unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let target = before.address();
     std::thread::spawn(move || {
         for client in listener.incoming() {
             let (Ok(client), Ok(server)) = (client, TcpStream::connect(&target)) else { continue };

@@ -1,7 +1,6 @@
 //! Who is who: which answers belong to one server, which addresses are only other names of it, and which are wrong.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use super::super::info::Info;
 use super::super::nodes::{ClusterView, Health, Node, Seat};
@@ -204,21 +203,4 @@ pub fn at<'s, 'a>(actors: &'s [Actor<'a>], views: &[View<Seen>], address: &str) 
         let id = views.iter().find(|v| v.address.as_ref() == address)?.seen.as_ref().map(identity).filter(|id| !id.is_empty())?;
         actors.iter().find(|a| a.identity == id)
     })
-}
-
-/// The first few of them in one line.
-pub fn who<S: AsRef<str>>(names: &[S]) -> String {
-    const FEW: usize = 6;
-    let mut text = names.iter().take(FEW).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
-    if names.len() > FEW {
-        let _ = write!(text, " +{}", names.len() - FEW);
-    }
-    text
-}
-
-/// What each of them says: `9: a, b; 8: c`.
-pub fn sides(said: &[(String, &str)]) -> String {
-    let values: BTreeSet<&String> = said.iter().map(|(value, _)| value).collect();
-    let side = |value: &String| format!("{value}: {}", who(&said.iter().filter(|(v, _)| v == value).map(|(_, a)| *a).collect::<Vec<_>>()));
-    values.into_iter().map(side).collect::<Vec<_>>().join("; ")
 }

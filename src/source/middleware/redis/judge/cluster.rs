@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use super::super::info::LinkState;
 use super::super::nodes::{ClusterState, ClusterView, Health, Node, NodeRole, OpenSlot, SLOTS, Way, Wire};
 use super::Scene;
-use super::cast::{Actor, sides, who};
+use super::cast::Actor;
 use crate::base::clock::Moment;
 use crate::model::group::Group;
 use crate::model::reason::{Arg, Reason};
+use crate::source::middleware::observers::{sides, who};
 
 pub fn judge(scene: &Scene<'_, '_>, group: &mut Group) {
     let views: Vec<(&str, &ClusterView)> = scene.actors.iter().filter_map(|a| Some((a.address(), a.cluster()?))).collect();

@@ -18,7 +18,8 @@ use crate::source::middleware::Spec;
 use crate::source::middleware::member::View;
 
 use super::seen::Seen;
-use cast::{Actor, Part, who};
+use crate::source::middleware::observers::who;
+use cast::{Actor, Part};
 
 /// What the rules look at.
 #[derive(Clone, Copy, Debug)]

@@ -3,9 +3,10 @@
 use super::super::nodes::Health;
 use super::super::sentinel::{Flags, Peer};
 use super::Scene;
-use super::cast::{Actor, Part, who};
+use super::cast::{Actor, Part};
 use crate::model::reason::Reason;
 use crate::source::middleware::member::TroubleKind;
+use crate::source::middleware::observers::who;
 
 /// Who says what, by address.
 #[derive(Debug, Default, PartialEq, Eq)]

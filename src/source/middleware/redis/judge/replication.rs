@@ -4,10 +4,11 @@ use super::super::info::{Info, Link, LinkState, ReplicaWrites, Role};
 use super::super::nodes::NodeRole;
 use super::super::seen::Seen;
 use super::Scene;
-use super::cast::{Actor, who};
+use super::cast::Actor;
 use crate::model::group::{Edge, EdgeState, Group, Member, Metric, Unit};
 use crate::model::reason::{Arg, Reason};
 use crate::source::middleware::member::View;
+use crate::source::middleware::observers::who;
 
 /// How far the member at `address` was behind its master, by both their last answers.
 pub fn lag_now(address: &str, views: &[View<Seen>]) -> Option<u64> {

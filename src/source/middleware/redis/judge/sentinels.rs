@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use super::super::info::Role;
 use super::super::sentinel::{Flags, Quorum, SentinelView};
 use super::Scene;
-use super::cast::{Actor, Part, sides, who};
+use super::cast::{Actor, Part};
 use crate::model::group::Group;
 use crate::model::reason::Reason;
 use crate::source::middleware::member::State;
+use crate::source::middleware::observers::{sides, who};
 
 pub fn judge(scene: &Scene<'_, '_>, group: &mut Group) {
     let all: Vec<&Actor<'_>> = scene.actors.iter().filter(|a| a.part == Part::Sentinel).collect();

@@ -10,7 +10,8 @@ use crate::model::limits::{MiddlewareLimits, Steps};
 use crate::model::reason::{Arg, Reason};
 use crate::model::verdict::Verdict;
 use crate::source::middleware::Spec;
-use crate::source::middleware::member::{State, TroubleKind};
+use crate::source::middleware::member::State;
+use crate::source::middleware::observers::silence;
 use crate::source::middleware::spec::Tls;
 
 pub fn member(actor: &Actor<'_>, spec: &Spec) -> Member {
@@ -25,17 +26,7 @@ pub fn member(actor: &Actor<'_>, spec: &Spec) -> Member {
     };
     match &actor.view.state {
         State::Unasked => member.reasons.push(Reason::unknown("redis.unasked")),
-        State::Silent { trouble, .. } => {
-            let code = match trouble.kind {
-                TroubleKind::Unreachable => "middleware.member.unreachable",
-                TroubleKind::Mute => "middleware.member.mute",
-                TroubleKind::Refused => "middleware.member.refused",
-                TroubleKind::Busy => "middleware.member.busy",
-                TroubleKind::Tls => "middleware.member.tls",
-                TroubleKind::Broken => "middleware.member.broken",
-            };
-            member.reasons.push(Reason::unknown(code).with("text", clean(&trouble.text).as_ref()).with("remedy", trouble.remedy.as_str()));
-        }
+        State::Silent { .. } => member.reasons.extend(silence(&actor.view.state)),
         State::Answering => match &actor.view.seen {
             Some(Seen::Data(data)) => data_member(&mut member, data, &spec.limits),
             Some(Seen::Sentinel(sentinel)) => {
