@@ -3,6 +3,8 @@
 use super::ask::{Answer, AskId};
 use super::id::{SourceId, Target};
 use super::log::{LogId, LogQuery};
+use std::io::{self, Write};
+use std::sync::Arc;
 
 /// Numbers the requests of one cockpit, so that a late answer does not land in another dialog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,6 +37,17 @@ pub enum Effect {
         path: String,
         text: String,
     },
+    /// The same for a text that is too large to be held as one.
+    SaveLarge {
+        path: String,
+        text: LargeText,
+    },
+    /// Everything that a query finds from its start, asked anew, to a file with this header. The answer is a notice.
+    SaveLog {
+        path: String,
+        query: LogQuery,
+        header: String,
+    },
     /// Give the terminal to this command (an exec credential plugin, a pager) and take it back afterwards.
     Suspend(Errand),
     /// Draw every cell again: something else wrote to the terminal.
@@ -51,7 +64,38 @@ pub enum Errand {
     Login(super::id::Name),
     /// Show this text in `$PAGER`.
     Page(String),
+    PageLarge(LargeText),
 }
+
+type WriteOut = dyn Fn(&mut dyn Write) -> io::Result<u64> + Send + Sync;
+
+/// A text that writes itself where it is wanted, and says how many lines it wrote.
+#[derive(Clone)]
+pub struct LargeText(Arc<WriteOut>);
+
+impl LargeText {
+    pub fn new(write: impl Fn(&mut dyn Write) -> io::Result<u64> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(write))
+    }
+
+    pub fn write_to(&self, out: &mut dyn Write) -> io::Result<u64> {
+        (self.0)(out)
+    }
+}
+
+impl std::fmt::Debug for LargeText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LargeText")
+    }
+}
+
+impl PartialEq for LargeText {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for LargeText {}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Inspection {

@@ -68,6 +68,16 @@ impl Book {
         self.notes.iter().map(|(n, note)| (*n, note))
     }
 
+    /// The first line at or behind `number` that stands for a note.
+    pub fn note_from(&self, number: u64) -> Option<u64> {
+        self.notes.range(number..).next().map(|(n, _)| *n)
+    }
+
+    /// The last line before `number` that stands for a note.
+    pub fn note_before(&self, number: u64) -> Option<u64> {
+        self.notes.range(..number).next_back().map(|(n, _)| *n)
+    }
+
     pub fn streams(&self) -> impl ExactSizeIterator<Item = (StreamId, &Stream)> {
         self.streams.iter().map(|(id, s)| (*id, s))
     }
