@@ -6,6 +6,7 @@ use std::io::Write as _;
 use quarterdeck::config::keys::parse_sequence;
 use quarterdeck::config::lang::Lang;
 use quarterdeck::config::theme::Themes;
+use quarterdeck::model::effect::Effect;
 use quarterdeck::ui::glyph::{ASCII, UNICODE};
 use quarterdeck::ui::{Badge, Input, Setup, Ui};
 use ratatui::buffer::Buffer;
@@ -17,11 +18,16 @@ mod sample {
     use quarterdeck as qd;
     include!("sample/store.rs");
 }
+#[allow(dead_code, clippy::pedantic)]
+mod spoken {
+    use quarterdeck as qd;
+    include!("sample/log.rs");
+}
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let arg = |i: usize, or: &str| args.get(i).cloned().unwrap_or_else(|| or.to_owned());
-    let store = sample::store(&[]);
+    let mut store = sample::store(&[]);
     let setup = Setup {
         theme: Themes::default().get(&arg(2, "harbor")).unwrap(),
         lang: Lang::load(&arg(3, "en")),
@@ -34,7 +40,12 @@ fn main() {
     let mut frame = Buffer::empty(area);
     ui.draw(&store, area, &mut frame);
     for key in args.iter().skip(5).flat_map(|k| parse_sequence(k).unwrap()) {
-        ui.update(&store, Input::Key(key));
+        for effect in ui.update(&store, Input::Key(key)) {
+            if let Effect::OpenLog { log, .. } = effect {
+                let now = store.now();
+                spoken::speak(&mut store, log, now);
+            }
+        }
         ui.draw(&store, area, &mut frame);
     }
     let mut out = String::new();

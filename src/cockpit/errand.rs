@@ -5,20 +5,33 @@ use std::process::Stdio;
 
 use tokio::process::Command;
 
+use crate::model::effect::LargeText;
+
 /// Shows `text` in `$PAGER`, `less` when that is not set.
 pub(super) async fn page(text: &str) -> Result<(), String> {
+    let text = text.to_owned();
+    page_large(LargeText::new(move |out| out.write_all(text.as_bytes()).map(|()| 0))).await
+}
+
+/// The same for a text that writes itself.
+pub(super) async fn page_large(text: LargeText) -> Result<(), String> {
     let pager = std::env::var("PAGER").ok().filter(|p| !p.trim().is_empty()).unwrap_or_else(|| "less -R".to_owned());
-    let mut child = Command::new("sh")
+    let mut child = std::process::Command::new("sh")
         .arg("-c")
         .arg(&pager)
         .stdin(Stdio::piped())
         .spawn()
         .map_err(|e| format!("cannot start the pager {pager:?}: {e}; set PAGER to one that is installed"))?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // A pager that is left early closes its end; that is no error.
-        let _ = tokio::io::AsyncWriteExt::write_all(&mut stdin, text.as_bytes()).await;
-    }
-    let status = child.wait().await.map_err(|e| format!("the pager {pager:?} was lost: {e}"))?;
+    let input = child.stdin.take();
+    let status = tokio::task::spawn_blocking(move || {
+        if let Some(stdin) = input {
+            let mut out = std::io::BufWriter::with_capacity(1 << 16, stdin);
+            // A pager that is left early closes its end; that is no error.
+            let _ = text.write_to(&mut out).and_then(|_| out.flush());
+        }
+        child.wait()
+    });
+    let status = status.await.map_err(std::io::Error::other).and_then(|s| s).map_err(|e| format!("the pager {pager:?} was lost: {e}"))?;
     if status.success() { Ok(()) } else { Err(format!("the pager {pager:?} ended with {status}; set PAGER to another one")) }
 }
 

@@ -4,6 +4,7 @@
 
 mod errand;
 mod lookup;
+mod save;
 mod seat;
 mod signals;
 
@@ -15,13 +16,14 @@ use std::time::Duration;
 
 use crossterm::event::EventStream;
 use futures::StreamExt;
+use tokio::sync::mpsc;
 
 use crate::base::clock::{Clock, Moment, Stopwatch, SystemClock};
 use crate::base::redact::Redactor;
 use crate::config::spec::Config;
 use crate::engine::asker::Answers;
 use crate::engine::{Engine, REQUESTS, fleet};
-use crate::model::effect::{Effect, Errand};
+use crate::model::effect::{Effect, Errand, LargeText};
 use crate::model::fact::{Batch, Fact, Notice};
 use crate::model::id::Name;
 use crate::model::log::{LogEvent, LogFact, LogId};
@@ -54,6 +56,8 @@ struct Cockpit {
     dirty: bool,
     /// Where the layout is kept.
     state: Option<PathBuf>,
+    /// What tasks beside the loop have to say.
+    told: mpsc::Sender<Notice>,
 }
 
 /// Runs until a person quits or a signal ends it. The terminal is given back on every way out.
@@ -68,7 +72,8 @@ pub async fn run(config: Config) -> io::Result<()> {
         let source = status.id;
         store.apply(Batch { source, at: now, facts: vec![Fact::Source(status)] }, now);
     }
-    let mut cockpit = Cockpit { store, seat, engine, clock, waiting: VecDeque::new(), due: None, dirty: true, state: config.state.clone() };
+    let (told, mut notices) = mpsc::channel(16);
+    let mut cockpit = Cockpit { store, seat, engine, clock, waiting: VecDeque::new(), due: None, dirty: true, state: config.state.clone(), told };
     cockpit.tick();
     let mut input = EventStream::new();
     let mut taken = Vec::with_capacity(64);
@@ -109,9 +114,15 @@ pub async fn run(config: Config) -> io::Result<()> {
                 cockpit.waiting.extend(taken.drain(..));
                 cockpit.apply();
             }
+            Some(notice) = notices.recv() => {
+                cockpit.seat.notice(notice);
+                cockpit.dirty = true;
+            }
             () = async {}, if behind => cockpit.apply(),
             () = tokio::time::sleep(frame_in.unwrap_or_default()), if frame_in.is_some() => cockpit.draw()?,
             () = tokio::time::sleep(wake) => cockpit.wake(),
+            // What is looked for goes on while nothing else wants to be done.
+            () = async {}, if cockpit.seat.is_busy() => cockpit.work(),
         }
     };
     cockpit.close(end).await;
@@ -168,6 +179,11 @@ impl Cockpit {
         due.min(seat)
     }
 
+    fn work(&mut self) {
+        self.seat.work(&self.store);
+        self.dirty = true;
+    }
+
     fn draw(&mut self) -> io::Result<()> {
         self.tick();
         self.dirty = false;
@@ -192,7 +208,9 @@ impl Cockpit {
                     self.log_event(log, LogEvent::Closed);
                 }
                 Effect::Copy(text) => self.seat.copy(&text),
-                Effect::Save { path, text } => self.save(&path, &text).await,
+                Effect::Save { path, text } => self.save(path, save::whole(text)),
+                Effect::SaveLarge { path, text } => self.save(path, text),
+                Effect::SaveLog { .. } => {}
                 Effect::Suspend(errand) => self.run_errand(errand).await,
                 Effect::Redraw => self.seat.redraw_all(),
                 Effect::Background => self.seat.background(),
@@ -208,29 +226,19 @@ impl Cockpit {
         self.dirty |= self.store.apply(Batch { source: REQUESTS, at: now, facts: vec![fact] }, now).any();
     }
 
-    async fn save(&mut self, path: &str, text: &str) {
-        let home = std::env::var("HOME").unwrap_or_default();
-        let file = path.strip_prefix("~/").map_or_else(|| path.to_owned(), |rest| format!("{home}/{rest}"));
-        // Nothing of anybody's is overwritten: a second save needs a second name.
-        let written = async {
-            let mut out = tokio::fs::OpenOptions::new().write(true).create_new(true).open(&file).await?;
-            tokio::io::AsyncWriteExt::write_all(&mut out, text.as_bytes()).await?;
-            out.sync_all().await
-        };
-        let notice = match written.await {
-            Ok(()) => Notice { good: true, text: format!("{} lines saved to {file}", text.lines().count()) },
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-                Notice { good: false, text: format!("{file} exists and was left alone; save under another name") }
-            }
-            Err(e) => Notice { good: false, text: format!("cannot save to {file}: {e}; give a path in a folder you may write to") },
-        };
-        self.seat.notice(notice);
+    /// Written beside the loop: a slow disk holds no key up. The notice comes when it is there.
+    fn save(&self, path: String, text: LargeText) {
+        let told = self.told.clone();
+        tokio::task::spawn_blocking(move || {
+            let _ = told.blocking_send(save::write(&path, &text));
+        });
     }
 
     async fn run_errand(&mut self, errand: Errand) {
         self.seat.release();
         let result = match errand {
             Errand::Page(text) => errand::page(&text).await,
+            Errand::PageLarge(text) => errand::page_large(text).await,
             Errand::Login(cluster) => self.login(&cluster).await,
         };
         let taken = self.seat.take_back();

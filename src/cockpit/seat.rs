@@ -79,6 +79,7 @@ impl Seat {
             writing: if config.environments.iter().any(|e| e.read_only == ReadOnly::Locked) { Writing::Locked } else { Writing::ReadOnly },
             zone: TimeZone::system(),
             mouse,
+            who: who(),
         });
         if let Some(before) = config.state.as_ref().and_then(|folder| std::fs::read_to_string(folder.join(LAYOUT)).ok()) {
             ui.arrange(&Arrangement::read(&before));
@@ -159,6 +160,14 @@ impl Seat {
         Ok(())
     }
 
+    pub(super) fn is_busy(&self) -> bool {
+        self.ui.is_busy()
+    }
+
+    pub(super) fn work(&mut self, store: &Store) {
+        self.ui.work(store);
+    }
+
     pub(super) fn document(&mut self, request: RequestId, result: Result<Document, String>) {
         self.ui.document(request, result);
     }
@@ -212,6 +221,16 @@ impl Seat {
         if stopped.is_err() || taken.is_err() {
             self.ui.notice(Notice { good: false, text: "this shell cannot stop a job; use tmux or a second terminal".to_owned() });
         }
+    }
+}
+
+/// Who is at it: an account that several people share says nothing, so what they came from stands beside it.
+fn who() -> String {
+    let var = |name: &str| env::var(name).ok().filter(|v| !v.is_empty());
+    let name = var("QUARTERDECK_USER").or_else(|| var("SUDO_USER")).or_else(|| var("USER")).or_else(|| var("LOGNAME")).unwrap_or_else(|| "?".to_owned());
+    match var("SSH_CLIENT").and_then(|c| c.split(' ').next().map(str::to_owned)) {
+        Some(from) => format!("{name} ({from})"),
+        None => name,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The two key maps that come with the cockpit. `l p P a D e s` stay free: logs, playbooks and actions will sit there.
+//! The two key maps that come with the cockpit. `P a D e s` stay free: playbooks and actions will sit there.
 
 use crate::model::command::Command;
 
@@ -39,6 +39,19 @@ pub(super) const DEFAULT: &[(Command, &[&str])] = &[
     (Command::Mark, &["space"]),
     (Command::ClearMarks, &["ctrl-\\"]),
     (Command::Freeze, &["F"]),
+    (Command::Logs, &["l"]),
+    (Command::PreviousLogs, &["p"]),
+    (Command::AddLogs, &["L"]),
+    (Command::Follow, &["f"]),
+    (Command::Wrap, &["w"]),
+    (Command::Times, &["t"]),
+    (Command::Form, &["J"]),
+    (Command::LogFilter, &["&"]),
+    (Command::LineStart, &["0"]),
+    (Command::LineEnd, &["$"]),
+    (Command::Select, &["V"]),
+    (Command::NextMark, &["'"]),
+    (Command::PreviousMark, &["\""]),
     (Command::Yaml, &["y"]),
     (Command::Describe, &["d"]),
     (Command::Events, &["g e"]),

@@ -30,6 +30,8 @@ commands! {
     Enter "enter", Back "back", Relatives "relatives",
     Filter "filter", FilterAll "filter-all", NextMatch "next-match", PreviousMatch "previous-match",
     Sort "sort", SortReverse "sort-reverse", Columns "columns", Mark "mark", ClearMarks "clear-marks", Freeze "freeze",
+    Logs "logs", PreviousLogs "previous-logs", AddLogs "add-logs", Follow "follow", Wrap "wrap", Times "times", Form "form",
+    LogFilter "log-filter", LineStart "line-start", LineEnd "line-end", Select "select", NextMark "next-mark", PreviousMark "previous-mark",
     Yaml "yaml", Describe "describe", Events "events", Containers "containers", Workloads "workloads",
     Copy "copy", CopyRow "copy-row", Save "save", Pager "pager", Retry "retry", Login "login",
     CommandLine "command-line", Help "help", Sources "sources", Mouse "mouse", Theme "theme", Redraw "redraw", Suspend "suspend", Quit "quit",

@@ -13,7 +13,7 @@ use crate::store::Store;
 fn names() -> Vec<String> {
     let mut out: Vec<String> = PaneKind::ALL.iter().map(|p| p.name().to_owned()).collect();
     out.extend(Command::ALL.iter().map(|c| c.name().to_owned()).filter(|c| !out.contains(c)).collect::<Vec<_>>());
-    out.push("write".to_owned());
+    out.extend(["write", "at", "fields"].map(str::to_owned));
     out.sort();
     out
 }
@@ -57,6 +57,12 @@ impl Ui {
         }
         match (name, Command::from_name(name)) {
             ("theme", _) if !argument.is_empty() => self.set_theme(argument.trim()),
+            ("at", _) if self.has_log() => self.log_at(store, argument.trim()),
+            ("fields", _) if self.has_log() => self.log_fields(argument),
+            ("at" | "fields", _) => {
+                let text = self.lang.word("log.none-open").to_owned();
+                self.notice(Notice { good: false, text });
+            }
             ("write", _) => {
                 let text = self.lang.word("message.write").to_owned();
                 self.notice(Notice { good: false, text });

@@ -340,7 +340,7 @@ impl Ui {
     /// of a document are not, as a broken manifest is hard to read.
     pub(super) fn dock_lines(&self, store: &Store) -> (Vec<Fact>, usize) {
         match &self.dock_text {
-            DockText::Detail => {
+            DockText::Detail | DockText::Log => {
                 let facts = self.detail(store);
                 let (width, rows) = (usize::from(self.plan.dock.width.saturating_sub(3)), usize::from(self.plan.dock.height.saturating_sub(1)));
                 let columns = if width >= 120 && facts.len() > rows { 2 } else { 1 };

@@ -25,6 +25,11 @@ impl Ui {
             Some(Overlay::Filter { line, all: true }) => (format!("{} /", self.lang.word("typing.all")), line, self.lang.word("typing.filter").to_owned()),
             Some(Overlay::Search(line)) => ("/".to_owned(), line, self.lang.word("typing.search").to_owned()),
             Some(Overlay::Save { line, .. }) => (format!("{} ", self.lang.word("typing.save")), line, String::new()),
+            Some(Overlay::LogFilter { line, .. }) => ("&".to_owned(), line, self.lang.word("typing.log-filter").to_owned()),
+            Some(Overlay::SaveLog { line, whole }) => {
+                let key = if *whole { "typing.save-whole" } else { "typing.save-kept" };
+                (format!("{} ", self.lang.word(key)), line, self.lang.word("typing.save-log").to_owned())
+            }
             Some(Overlay::Command { line, .. }) => {
                 (":".to_owned(), line, super::command::candidates(line.text(), &self.themes).into_iter().take(12).collect::<Vec<_>>().join("  "))
             }
@@ -46,7 +51,26 @@ impl Ui {
         x = put(buf, area, x, area.y, &under, cursor);
         x = put(buf, area, x, area.y, rest.as_str(), style);
         put(buf, area, x + 2, area.y, &hint, style.patch(self.paint.style("text.dim")));
+        if let Some(Overlay::LogFilter { line, .. }) = &self.overlay
+            && let Some((column, words)) = self.filter_wrong(line.text())
+        {
+            self.caret(buf, area, column + 2, &words);
+        }
         true
+    }
+
+    /// Points up at the place of a mistake from the row above the line being typed.
+    fn caret(&self, buf: &mut Buffer, area: Rect, column: usize, words: &str) {
+        let Some(y) = area.y.checked_sub(1) else { return };
+        let row = Rect { y, height: 1, ..area };
+        let style = self.paint.style("ui").patch(self.paint.style("input")).patch(self.paint.style("notice.bad"));
+        blank(buf, row, style);
+        let need = text::width(words) + 3;
+        let column = column.min(usize::from(area.width).saturating_sub(1));
+        let fits = column + need <= usize::from(area.width);
+        // Where there is no room behind the place, the words stand before it.
+        let line = if fits { format!("{}{} {words}", " ".repeat(column), self.glyphs.down) } else { format!("{} {}", text::pad_left(&text::cut_end(words, column.saturating_sub(1), self.glyphs.cut), column.saturating_sub(1)), self.glyphs.down) };
+        put(buf, row, row.x, y, &line, style);
     }
 
     pub(super) fn draw_overlay(&mut self, store: &Store, buf: &mut Buffer) {

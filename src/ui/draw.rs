@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::glyph::Charset;
-use super::layout::{Shape, Wish, plan, shape};
+use super::layout::{Shape, Wish, Zoom, plan, shape};
 use super::pane::{Look, Say, table, verdict_scope};
 use super::put::{blank, fill, put};
 use super::{DOCK, Dock, DockText, MESSAGE, PROBLEMS, Ui, Writing};
@@ -64,7 +64,9 @@ impl Ui {
             let (like, least) = self.pane(slot).need(&say);
             *need = (like, least, self.grown[slot]);
         }
-        let wish = Wish { focus: self.slot, zoom: self.zoom, dock: self.dock, problems: store.problems().len() };
+        let whole = self.dock == Dock::Open && self.focus == DOCK && self.zoom == Zoom::One;
+        let dock = if whole { Dock::Whole } else { self.dock };
+        let wish = Wish { focus: self.slot, zoom: self.zoom, dock, problems: store.problems().len() };
         self.plan = plan(self.area, wish, &needs);
     }
 
@@ -135,18 +137,7 @@ impl Ui {
     fn clock(&self, store: &Store) -> String {
         let Ok(at) = jiff::Timestamp::from_millisecond(store.now().0) else { return String::new() };
         let zoned = at.to_zoned(self.zone.clone());
-        let offset = zoned.offset().seconds();
-        let (sign, abs) = if offset < 0 { ('-', -offset) } else { ('+', offset) };
-        let minutes = abs / 60 % 60;
-        let hours = if minutes == 0 { format!("{sign}{:02}", abs / 3600) } else { format!("{sign}{:02}:{minutes:02}", abs / 3600) };
-        // Names of zones are not unique (CST is three of them): the offset stands beside all but UTC.
-        let info = self.zone.to_offset_info(at);
-        let name = info.abbreviation();
-        let zone = match name {
-            "UTC" => name.to_owned(),
-            _ if name.starts_with(char::is_alphabetic) => format!("{name}{hours}"),
-            _ => hours,
-        };
+        let zone = super::log::zone_name(store.now(), &self.zone);
         format!("{:02}:{:02}:{:02} {zone}", zoned.hour(), zoned.minute(), zoned.second())
     }
 
@@ -297,7 +288,7 @@ impl Ui {
         }
     }
 
-    fn strip_title(&self, buf: &mut Buffer, area: Rect, focused: bool, title: &str, count: &str) -> u16 {
+    pub(super) fn strip_title(&self, buf: &mut Buffer, area: Rect, focused: bool, title: &str, count: &str) -> u16 {
         let base = self.paint.style("ui");
         let x = put(buf, area, area.x + 2, area.y, " ", base);
         let x = put(buf, area, x, area.y, title, base.patch(self.paint.style(if focused { "pane.title.focus" } else { "pane.title" })));
@@ -311,7 +302,10 @@ impl Ui {
             return;
         }
         let focused = self.focus == DOCK;
-        self.strip(buf, area, focused, self.plan.problems.is_empty());
+        self.strip(buf, area, focused, self.plan.problems.is_empty() && !self.plan.panes.is_empty());
+        if self.has_log() && self.draw_log(store, buf) {
+            return;
+        }
         let (lines, columns) = self.dock_lines(store);
         let inner = Rect { x: area.x + 2, y: area.y + 1, width: area.width.saturating_sub(3), height: area.height - 1 };
         let labels = lines.iter().map(|l| text::width(&l.label)).max().unwrap_or(0).min(16);
@@ -319,7 +313,7 @@ impl Ui {
         let sight = rows * columns;
         self.scroll = self.scroll.min(lines.len().saturating_sub(sight));
         let title = match &self.dock_text {
-            DockText::Detail => self.selected_for_dock().map_or_else(|| self.lang.word("dock.title").to_owned(), |t| super::name::name_of(store, &t)),
+            DockText::Detail | DockText::Log => self.selected_for_dock().map_or_else(|| self.lang.word("dock.title").to_owned(), |t| super::name::name_of(store, &t)),
             DockText::Waiting(_, name) => name.clone(),
             DockText::Document(d) => d.title.clone(),
         };
@@ -384,7 +378,7 @@ impl Ui {
                 .filter_map(|c| {
                     Some((
                         self.keys.keys_for(c).into_iter().min_by_key(|k| (k.contains(' '), k.len() > 2, k.len()))?,
-                        self.lang.word(&format!("hint.{}", c.name())).to_owned(),
+                        self.lang.word(&self.hint(c)).to_owned(),
                     ))
                 })
                 .collect()
@@ -407,19 +401,32 @@ impl Ui {
         }
     }
 
+    /// The key that filters a table searches in a log.
+    fn hint(&self, command: Command) -> String {
+        match command {
+            Command::Filter if self.focus == DOCK => "hint.search".to_owned(),
+            other => format!("hint.{}", other.name()),
+        }
+    }
+
     /// The commands worth naming where the focus is.
     pub(super) fn here_now(&self) -> Vec<Command> {
         use Command as C;
         let mut out = match self.focus {
+            DOCK if self.has_log() => vec![C::Back, C::Follow, C::LogFilter, C::Filter, C::NextMatch, C::Wrap, C::Times, C::Form, C::Select, C::Copy, C::Save, C::Zoom],
             DOCK => vec![C::Back, C::Filter, C::NextMatch, C::Copy, C::Save, C::Pager],
             PROBLEMS => vec![C::Enter, C::Relatives, C::Describe, C::Retry],
-            _ => vec![C::Enter, C::Filter, C::Relatives, C::Describe, C::Yaml, C::Sort, C::Copy],
+            _ => vec![C::Enter, C::Logs, C::Filter, C::Relatives, C::Describe, C::Yaml, C::Sort, C::Copy],
         };
         if self.focus < 5 && (!self.trail.is_empty() || self.narrowed || !self.pane(self.slot).filter().is_empty()) {
             out.insert(0, C::Back);
         }
         out.extend([C::Dock, C::Zoom, C::NextPane, C::Workloads, C::Containers, C::Sources, C::CommandLine, C::Quit, C::Help]);
-        if shape(self.area) == Shape::Narrow {
+        if self.reads_log() {
+            out.retain(|c| !matches!(c, C::Workloads | C::Containers | C::Sources | C::Dock));
+            let mut seen = std::collections::BTreeSet::new();
+            out.retain(|c| seen.insert(*c));
+        } else if shape(self.area) == Shape::Narrow {
             out.retain(|c| !matches!(c, C::Zoom | C::Workloads | C::Containers | C::Sources));
         }
         if self.dock == Dock::Open && self.focus < 5 {

@@ -162,8 +162,9 @@ impl Ui {
 
     /// Esc: closes what is open, then goes back along the trail, then takes the filter away.
     pub(super) fn back(&mut self, store: &Store) {
-        if !matches!(self.dock_text, DockText::Detail) || self.focus == DOCK {
-            (self.dock_text, self.scroll) = (DockText::Detail, 0);
+        if matches!(self.dock_text, DockText::Waiting(..) | DockText::Document(_)) || self.focus == DOCK {
+            // What was read before the document comes back.
+            (self.dock_text, self.scroll) = (if self.log.is_some() { DockText::Log } else { DockText::Detail }, 0);
             (self.shift, self.hit) = (0, None);
             self.search.clear();
             self.focus = self.slot;

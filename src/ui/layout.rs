@@ -47,6 +47,8 @@ pub enum Zoom {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dock {
     Open,
+    /// The whole screen but for its first and last row.
+    Whole,
     #[default]
     Closed,
 }
@@ -73,6 +75,7 @@ pub fn plan(area: Rect, wish: Wish, needs: &[(u16, u16, i16); 5]) -> Plan {
     let body = area.height.saturating_sub(header.height + footer_rows + ribbon.height);
     let wanted = u16::try_from(wish.problems.max(1)).unwrap_or(u16::MAX) + 1;
     let problems = match (shape, body) {
+        _ if wish.dock == Dock::Whole => 0,
         (_, 0..=9) => 0,
         (Shape::Wide, _) => (area.height * 6 / 45).clamp(4, 10).min(wanted.max(3)),
         (Shape::Narrow, _) => 4.min(wanted.max(2)).min(body / 3),
@@ -80,6 +83,7 @@ pub fn plan(area: Rect, wish: Wish, needs: &[(u16, u16, i16); 5]) -> Plan {
     let rest = body.saturating_sub(problems);
     let dock = match (wish.dock, shape) {
         (Dock::Closed, _) => 0,
+        (Dock::Whole, _) => rest,
         (Dock::Open, Shape::Wide) => (area.height * 11 / 45).clamp(8, 30),
         (Dock::Open, Shape::Narrow) => rest * 3 / 5,
     };
@@ -142,7 +146,7 @@ mod tests {
     #[test]
     fn the_parts_fill_the_screen_and_do_not_overlap() {
         for (w, h) in [(160, 45), (120, 30), (80, 24), (60, 20), (20, 5), (10, 2), (1, 1), (0, 0), (300, 100)] {
-            for dock in [Dock::Open, Dock::Closed] {
+            for dock in [Dock::Open, Dock::Closed, Dock::Whole] {
                 let p = plan(Rect::new(0, 0, w, h), Wish { problems: 9, dock, ..Wish::default() }, &NEEDS);
                 let rows = p.header.height + p.ribbon.height + p.block.height + p.problems.height + p.dock.height + p.footer.height;
                 assert_eq!(rows, h, "{w}x{h}");

@@ -30,6 +30,7 @@ pub mod filter;
 pub mod glyph;
 pub mod layout;
 pub mod line;
+pub mod log;
 pub mod name;
 pub mod overlay;
 pub mod paint;
@@ -102,6 +103,8 @@ pub struct Setup {
     pub writing: Writing,
     pub zone: TimeZone,
     pub mouse: Mouse,
+    /// Who is at it, as headers of saved texts name them.
+    pub who: String,
 }
 
 impl Default for Setup {
@@ -119,6 +122,7 @@ impl Default for Setup {
             writing: Writing::ReadOnly,
             zone: TimeZone::UTC,
             mouse: Mouse::Off,
+            who: String::new(),
         }
     }
 }
@@ -166,6 +170,8 @@ enum DockText {
     Detail,
     Waiting(RequestId, String),
     Document(Document),
+    /// The open log; see [`Ui::log`].
+    Log,
 }
 
 pub struct Ui {
@@ -190,6 +196,11 @@ pub struct Ui {
     dock: Dock,
     dock_text: DockText,
     scroll: usize,
+    /// The log that is open, whether the dock shows it or something else for now.
+    log: Option<log::LogPane>,
+    next_log: u32,
+    /// Who is at it, for what is saved.
+    who: String,
     search: String,
     /// The line of the document that the search stands on.
     hit: Option<usize>,
@@ -253,6 +264,9 @@ impl Ui {
             dock: Dock::Closed,
             dock_text: DockText::Detail,
             scroll: 0,
+            log: None,
+            next_log: 1,
+            who: setup.who,
             search: String::new(),
             hit: None,
             shift: 0,

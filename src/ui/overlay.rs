@@ -30,6 +30,17 @@ pub enum Overlay {
         line: Line,
         text: String,
     },
+    /// What lines of the log are shown.
+    LogFilter {
+        line: Line,
+        /// To come back to.
+        old: String,
+    },
+    SaveLog {
+        line: Line,
+        /// The whole stream from its start, or what is kept here.
+        whole: bool,
+    },
     Help(usize),
     Sources(usize),
     Columns(usize),
@@ -38,7 +49,12 @@ pub enum Overlay {
 impl Overlay {
     pub fn line(&mut self) -> Option<&mut Line> {
         match self {
-            Self::Filter { line, .. } | Self::Search(line) | Self::Command { line, .. } | Self::Save { line, .. } => Some(line),
+            Self::Filter { line, .. }
+            | Self::Search(line)
+            | Self::Command { line, .. }
+            | Self::Save { line, .. }
+            | Self::LogFilter { line, .. }
+            | Self::SaveLog { line, .. } => Some(line),
             Self::Help(_) | Self::Sources(_) | Self::Columns(_) => None,
         }
     }
@@ -72,8 +88,10 @@ impl Ui {
 
     pub(super) fn overlay_key(&mut self, store: &Store, key: KeyPress) -> Vec<Effect> {
         if key.code == KeyCode::Esc || (key.ctrl && key.code == KeyCode::Char('c')) {
-            if let Some(Overlay::Filter { all, .. }) = self.overlay.take() {
-                self.filter_panes("", all);
+            match self.overlay.take() {
+                Some(Overlay::Filter { all, .. }) => self.filter_panes("", all),
+                Some(Overlay::LogFilter { old, .. }) => self.filter_log(store, &old),
+                _ => {}
             }
             return Vec::new();
         }
@@ -102,11 +120,15 @@ impl Ui {
                 }
                 Vec::new()
             }
+            Some(Overlay::SaveLog { whole, .. }) if key.code == KeyCode::Tab => {
+                *whole = !*whole;
+                Vec::new()
+            }
             Some(overlay) => {
                 if let Some(line) = overlay.line() {
                     line.key(key);
                 }
-                self.overlay_typed();
+                self.overlay_typed(store);
                 Vec::new()
             }
             None => Vec::new(),
@@ -114,7 +136,11 @@ impl Ui {
     }
 
     /// Filters follow while they are typed.
-    pub(super) fn overlay_typed(&mut self) {
+    pub(super) fn overlay_typed(&mut self, store: &Store) {
+        if let Some(Overlay::LogFilter { line, .. }) = &self.overlay {
+            let text = line.text().to_owned();
+            self.filter_log(store, &text);
+        }
         if let Some(Overlay::Filter { line, all }) = &self.overlay {
             let (text, all) = (line.text().to_owned(), *all);
             self.filter_panes(&text, all);
@@ -123,6 +149,11 @@ impl Ui {
 
     fn typed(&mut self, store: &Store) -> Vec<Effect> {
         match self.overlay.take() {
+            Some(Overlay::Search(line)) if self.reads_log() => self.search_log(store, line.text()),
+            // What does not parse stays open with its mistake.
+            Some(Overlay::LogFilter { line, old }) if self.filter_wrong(line.text()).is_some() => self.overlay = Some(Overlay::LogFilter { line, old }),
+            Some(Overlay::LogFilter { line, .. }) => self.filter_log(store, line.text()),
+            Some(Overlay::SaveLog { line, whole }) if !line.text().trim().is_empty() => return self.save_log(store, line.text().trim().to_owned(), whole),
             Some(Overlay::Search(line)) => {
                 line.text().clone_into(&mut self.search);
                 self.hit = None;

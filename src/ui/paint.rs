@@ -2,6 +2,7 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
+use crate::base::sgr::Ink;
 use crate::config::theme::{Colour, Look, Shade, Theme};
 
 /// How many colours there are.
@@ -65,6 +66,20 @@ impl Paint {
         style
     }
 
+    /// A colour that a line of a log asked for.
+    pub fn ink(&self, ink: Ink) -> Option<Color> {
+        let colour = match ink {
+            Ink::Named(n) => Colour { full: Shade::Ansi(n), plain: None },
+            Ink::Indexed(n) if self.depth != Depth::Sixteen && self.depth != Depth::None => return Some(Color::Indexed(n)),
+            Ink::Indexed(n) => {
+                let (r, g, b) = cube(n.max(16));
+                Colour { full: Shade::Rgb(r, g, b), plain: None }
+            }
+            Ink::Rgb(r, g, b) => Colour { full: Shade::Rgb(r, g, b), plain: None },
+        };
+        self.colour(colour)
+    }
+
     /// The colour as this terminal has it; `None` where it has none.
     pub fn colour(&self, colour: Colour) -> Option<Color> {
         match self.depth {
@@ -117,18 +132,20 @@ fn distance(a: (u8, u8, u8), b: (u8, u8, u8)) -> u32 {
     2 * d(a.0, b.0) + 4 * d(a.1, b.1) + 3 * d(a.2, b.2)
 }
 
+/// One of the colour cube or the grey ramp of the 256, from 16 on.
+fn cube(n: u8) -> (u8, u8, u8) {
+    const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
+    if n >= 232 {
+        let v = 8 + 10 * (n - 232);
+        return (v, v, v);
+    }
+    let n = n.saturating_sub(16);
+    (LEVELS[usize::from(n / 36)], LEVELS[usize::from(n / 6 % 6)], LEVELS[usize::from(n % 6)])
+}
+
 /// The nearest of the colour cube and the grey ramp of the 256; the first sixteen differ between terminals and are left out.
 fn nearest_256(r: u8, g: u8, b: u8) -> u8 {
-    const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
-    let of = |n: u8| -> (u8, u8, u8) {
-        if n >= 232 {
-            let v = 8 + 10 * (n - 232);
-            return (v, v, v);
-        }
-        let n = n - 16;
-        (LEVELS[usize::from(n / 36)], LEVELS[usize::from(n / 6 % 6)], LEVELS[usize::from(n % 6)])
-    };
-    (16..=255).min_by_key(|n| distance(of(*n), (r, g, b))).unwrap_or(15)
+    (16..=255).min_by_key(|n| distance(cube(*n), (r, g, b))).unwrap_or(15)
 }
 
 fn nearest_16(r: u8, g: u8, b: u8) -> u8 {

@@ -17,16 +17,22 @@ use crate::model::effect::Effect;
 use crate::model::id::Target;
 
 #[allow(clippy::pedantic, unreachable_pub)]
-mod sample {
+pub(super) mod sample {
     use crate as qd;
     include!("../../examples/sample/store.rs");
 }
 
-fn setup() -> Setup {
+#[allow(clippy::pedantic, unreachable_pub)]
+pub(super) mod spoken {
+    use crate as qd;
+    include!("../../examples/sample/log.rs");
+}
+
+pub(super) fn setup() -> Setup {
     Setup { environment: Some(Badge { name: "pro".into(), color: "red".into() }), ..Setup::default() }
 }
 
-fn screen(ui: &mut Ui, store: &crate::store::Store, w: u16, h: u16, keys: &str) -> Buffer {
+pub(super) fn screen(ui: &mut Ui, store: &crate::store::Store, w: u16, h: u16, keys: &str) -> Buffer {
     let area = Rect::new(0, 0, w, h);
     let mut frame = Buffer::empty(area);
     ui.draw(store, area, &mut frame);
@@ -37,7 +43,7 @@ fn screen(ui: &mut Ui, store: &crate::store::Store, w: u16, h: u16, keys: &str) 
     frame
 }
 
-fn text(frame: &Buffer) -> String {
+pub(super) fn text(frame: &Buffer) -> String {
     let mut out = String::new();
     for y in 0..frame.area.height {
         let mut skip = 0;
@@ -236,7 +242,7 @@ fn an_unchanged_picture_sends_nothing() {
 }
 
 /// What is left of a terminal's input after our own sequences: it must hold no control character.
-fn residue(bytes: &[u8]) -> String {
+pub(super) fn residue(bytes: &[u8]) -> String {
     let all = String::from_utf8_lossy(bytes);
     let ours = regex::Regex::new(r"\x1b\[(?:[0-9;:]*m|[0-9]+;[0-9]+H|\?2026[hl]|\?25[hl]|2J)").unwrap();
     ours.replace_all(&all, "").into_owned()

@@ -75,13 +75,14 @@ impl Ui {
             self.ask_line.insert(text);
         } else if let Some(line) = self.overlay.as_mut().and_then(Overlay::line) {
             line.insert(text);
-            self.overlay_typed();
+            self.overlay_typed(store);
         }
     }
 
     pub(super) fn motion(&mut self, store: &Store, motion: Motion) {
         match self.focus {
             PROBLEMS => self.problems.step(motion, store),
+            DOCK if self.reads_log() => self.log_motion(store, motion),
             DOCK => {
                 let page = usize::from(self.plan.dock.height.saturating_sub(1)).max(1);
                 let by = |n: isize| self.scroll.saturating_add_signed(n);
@@ -113,6 +114,9 @@ impl Ui {
     }
 
     pub(super) fn run(&mut self, store: &Store, command: Command) -> Vec<Effect> {
+        if let Some(effects) = self.log_command(store, command) {
+            return effects;
+        }
         match command {
             Command::Up => self.motion(store, Motion::By(-1)),
             Command::Down => self.motion(store, Motion::By(1)),
@@ -160,6 +164,19 @@ impl Ui {
             }
             Command::ClearMarks => self.pane_mut(self.slot).clear_marks(),
             Command::Freeze => self.frozen = !self.frozen,
+            Command::Logs
+            | Command::PreviousLogs
+            | Command::AddLogs
+            | Command::Follow
+            | Command::Wrap
+            | Command::Times
+            | Command::Form
+            | Command::LogFilter
+            | Command::LineStart
+            | Command::LineEnd
+            | Command::Select
+            | Command::NextMark
+            | Command::PreviousMark => {}
             Command::Yaml => return self.inspect(store, Inspection::Yaml),
             Command::Describe => return self.inspect(store, Inspection::Describe),
             Command::Events => self.show(PaneKind::Events),
@@ -342,6 +359,10 @@ impl Ui {
         if place == PROBLEMS {
             if let Some(line) = row.checked_sub(self.plan.problems.y + 1) {
                 self.problems.click(usize::from(line), store);
+            }
+        } else if place == DOCK && self.has_log() {
+            if let Some(line) = row.checked_sub(self.plan.dock.y + 1) {
+                self.log_click(store, usize::from(line));
             }
         } else if let Some((slot, area)) = self.plan.panes.iter().find(|(s, _)| *s == place).copied()
             && let Some(line) = row.checked_sub(area.y + 1)

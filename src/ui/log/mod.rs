@@ -8,15 +8,20 @@ mod keys;
 mod names;
 mod note;
 mod row;
+#[cfg(test)]
+mod tests;
 mod text;
 mod time;
 mod walk;
+
+pub(super) use time::zone_name;
 
 use std::collections::BTreeSet;
 
 use crate::model::log::{LogId, LogQuery};
 use crate::store::log::fields::Path;
 use find::{Filter, Search};
+use crate::ui::layout::Dock;
 use names::Names;
 
 /// Where someone stands.
@@ -80,8 +85,8 @@ pub struct LogPane {
     marks: BTreeSet<u64>,
     /// The other end of a selection.
     anchor: Option<u64>,
-    pub(super) filter: Option<Filter>,
-    pub(super) search: Option<Search>,
+    filter: Option<Filter>,
+    search: Option<Search>,
     /// Cells that are out of sight on the left.
     shift: usize,
     names: Names,
@@ -89,6 +94,10 @@ pub struct LogPane {
     rows: usize,
     room: usize,
     drawn: Vec<u64>,
+    /// Is the last row drawn the last one of its line?
+    drawn_to_its_end: bool,
+    /// How the dock was before the log was opened.
+    pub(super) dock_before: Dock,
 }
 
 impl LogPane {
@@ -116,6 +125,8 @@ impl LogPane {
             rows: 1,
             room: 80,
             drawn: Vec::new(),
+            drawn_to_its_end: true,
+            dock_before: Dock::Closed,
         }
     }
 

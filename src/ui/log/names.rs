@@ -6,8 +6,6 @@ use crate::base::text;
 use crate::model::log::{Speaker, StreamId};
 use crate::store::log::book::Book;
 
-/// A name takes at most this many cells.
-const WIDEST: usize = 20;
 /// Colours that names may have, as scopes `log.name.0` to `log.name.7`.
 pub(super) const COLOURS: u64 = 8;
 
@@ -16,27 +14,28 @@ pub(super) struct Names {
     by_stream: BTreeMap<u32, (String, &'static str)>,
     pub width: usize,
     count: usize,
+    most: usize,
 }
 
 impl Names {
-    /// Brings the names up to date; they change only when a stream joins.
-    pub fn refresh(&mut self, book: &Book, cut: &str) {
-        if self.count == book.streams().len() {
+    /// Brings the names up to date; they change only when a stream joins. `most`: cells that a name may take.
+    pub(super) fn refresh(&mut self, book: &Book, most: usize, cut: &str) {
+        if (self.count, self.most) == (book.streams().len(), most) {
             return;
         }
-        self.count = book.streams().len();
+        (self.count, self.most) = (book.streams().len(), most);
         let speakers: Vec<(StreamId, &Speaker)> = book.streams().map(|(id, s)| (id, &s.speaker)).collect();
         let short = shorten(&speakers.iter().map(|(_, s)| *s).collect::<Vec<_>>());
         self.by_stream = speakers
             .iter()
             .zip(short)
-            .map(|((id, speaker), name)| (id.0, (text::cut_middle(&text::clean(&name), WIDEST, cut), colour(speaker))))
+            .map(|((id, speaker), name)| (id.0, (text::cut_middle(&text::clean(&name), most, cut), colour(speaker))))
             .collect();
         self.width = if self.count < 2 { 0 } else { self.by_stream.values().map(|(n, _)| text::width(n)).max().unwrap_or(0) };
     }
 
     /// The name and its colour's scope.
-    pub fn of(&self, stream: u32) -> (&str, &'static str) {
+    pub(super) fn of(&self, stream: u32) -> (&str, &'static str) {
         self.by_stream.get(&stream).map_or(("", "text.dim"), |(n, c)| (n.as_str(), c))
     }
 }
@@ -57,25 +56,24 @@ fn part(speaker: &Speaker) -> &str {
     }
 }
 
+/// Of a pod its container only where it has several; of a host always which file or unit it is.
 fn shorten(speakers: &[&Speaker]) -> Vec<String> {
     let Some(first) = speakers.first() else { return Vec::new() };
-    let one_place = speakers.iter().all(|s| s.place() == first.place());
-    let one_part = speakers.iter().all(|s| s.part() == first.part());
-    let places: Vec<&str> = speakers.iter().map(|s| &**s.place()).collect();
+    if speakers.iter().all(|s| s.place() == first.place()) {
+        return speakers.iter().map(|s| part(s).to_owned()).collect();
+    }
+    let pods: Vec<&str> = speakers.iter().filter(|s| matches!(s, Speaker::Pod { .. })).map(|s| &**s.place()).collect();
     // Pods of one workload have their start in common, up to a dash.
-    let common = places.iter().fold(places[0], |c, p| &c[..c.bytes().zip(p.bytes()).take_while(|(a, b)| a == b).count()]);
-    let keep_from = if one_place { 0 } else { common.rfind(['-', '.']).map_or(0, |i| i + 1) };
-    speakers
-        .iter()
-        .map(|s| {
-            let place = s.place().get(keep_from..).filter(|p| !p.is_empty()).unwrap_or(s.place());
-            match (one_place, one_part) {
-                (true, false) => part(s).to_owned(),
-                (false, true) | (true, true) => place.to_owned(),
-                (false, false) => format!("{place}/{}", part(s)),
-            }
-        })
-        .collect()
+    let common = pods.iter().skip(1).fold(pods.first().copied().unwrap_or_default(), |c, p| &c[..c.bytes().zip(p.bytes()).take_while(|(a, b)| a == b).count()]);
+    let several = pods.iter().any(|p| *p != pods[0]);
+    let keep_from = if several { common.rfind(['-', '.']).map_or(0, |i| i + 1) } else { 0 };
+    let name = |s: &Speaker| -> String {
+        let Speaker::Pod { pod, container, .. } = s else { return format!("{}/{}", s.place(), part(s)) };
+        let short = pod.get(keep_from..).filter(|p| !p.is_empty()).unwrap_or(pod);
+        let alone = speakers.iter().filter(|o| o.place() == s.place()).count() == 1;
+        if alone { short.to_owned() } else { format!("{short}/{container}") }
+    };
+    speakers.iter().map(|s| name(s)).collect()
 }
 
 #[cfg(test)]
@@ -94,7 +92,8 @@ mod tests {
         assert_eq!(shorten(&[&c, &d]), ["app", "proxy"]);
         let (e, f) = (Speaker::Unit { host: "n1".into(), unit: "kubelet.service".into() }, Speaker::File { host: "n1".into(), path: "/var/log/my/error.log".into() });
         assert_eq!(shorten(&[&e, &f]), ["kubelet", "error.log"]);
-        assert_eq!(shorten(&[&c, &e]), ["mall-order-0/app", "n1/kubelet"]);
+        assert_eq!(shorten(&[&c, &e]), ["mall-order-0", "n1/kubelet"]);
+        assert_eq!(shorten(&[&c, &d, &a]), ["0/app", "0/proxy", "5b49-abcde"]);
         assert_eq!(colour(&a), colour(&a.clone()));
     }
 }

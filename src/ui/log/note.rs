@@ -6,6 +6,7 @@ use crate::model::log::{GapCause, Note};
 
 /// The words, and the scope of how they look.
 pub(super) fn words(lang: &Lang, who: &str, note: &Note) -> (String, &'static str) {
+    let who = if who.is_empty() { lang.word("log.whole") } else { who };
     let say = |key: &str, args: &[(&str, &str)]| {
         let mut all = vec![("who", who)];
         all.extend_from_slice(args);

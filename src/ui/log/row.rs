@@ -23,6 +23,14 @@ const LEVEL: usize = 5;
 pub(super) struct Span {
     pub text: String,
     pub style: Style,
+    /// What was looked for.
+    pub lit: bool,
+}
+
+impl Span {
+    fn new(text: impl Into<String>, style: Style) -> Self {
+        Self { text: text.into(), style, lit: false }
+    }
 }
 
 /// Everything that turns a line into rows.
@@ -56,7 +64,7 @@ impl Sheet<'_> {
     }
 
     fn span(&self, text: impl Into<String>, scope: &str) -> Span {
-        Span { text: text.into(), style: self.style(scope) }
+        Span::new(text, self.style(scope))
     }
 
     fn pen(&self, pen: Pen) -> Style {
@@ -82,7 +90,7 @@ impl Sheet<'_> {
     }
 
     /// How many rows the line takes; cheap where it is one.
-    pub fn height(&self, line: &Line) -> usize {
+    pub(super) fn height(&self, line: &Line) -> usize {
         let plain = self.pane.form == Form::Raw && !self.pane.opened.contains(&line.number);
         match (plain, self.pane.flow) {
             (true, Flow::Cut) => 1,
@@ -91,7 +99,7 @@ impl Sheet<'_> {
         }
     }
 
-    pub fn rows(&self, line: &Line) -> Vec<Vec<Span>> {
+    pub(super) fn rows(&self, line: &Line) -> Vec<Vec<Span>> {
         if let Some((stream, note)) = self.book.note(line.number) {
             let who = stream.map_or_else(String::new, |s| self.book.stream(s).map_or_else(String::new, |s| s.speaker.to_string()));
             let (words, scope) = super::note::words(self.lang, &who, note);
@@ -109,7 +117,7 @@ impl Sheet<'_> {
     }
 
     fn raw(&self, line: &Line, flow: Flow) -> Vec<Vec<Span>> {
-        let styled = |row: sgr::Row| -> Vec<Span> { row.runs.into_iter().map(|r| Span { text: r.text, style: self.pen(r.pen) }).collect() };
+        let styled = |row: sgr::Row| -> Vec<Span> { row.runs.into_iter().map(|r| Span::new(r.text, self.pen(r.pen))).collect() };
         let left_out = |bytes: usize| self.span(format!("{}+{}", self.glyphs.cut, text::bytes(bytes as u64)), "text.dim");
         let mut out = match flow {
             Flow::Cut => {
@@ -202,7 +210,7 @@ impl Sheet<'_> {
     }
 
     /// How wide the chosen columns of this line are.
-    pub fn widths(&self, line: &Line) -> Vec<usize> {
+    pub(super) fn widths(&self, line: &Line) -> Vec<usize> {
         let Some(record) = Record::parse(line.bytes) else { return Vec::new() };
         self.pane.columns.iter().map(|p| p.find(&record.fields).map_or(0, |v| text::width(&text::clean(&v.show())))).collect()
     }
@@ -238,7 +246,7 @@ impl Sheet<'_> {
     }
 
     /// Cells of the line's text, as far as they are worth scrolling to.
-    pub fn cells(&self, line: &Line) -> usize {
+    pub(super) fn cells(&self, line: &Line) -> usize {
         const FAR: usize = 64 << 10;
         match self.pane.form {
             Form::Raw => sgr::pieces(&line.bytes[..line.bytes.len().min(FAR)]).map(|p| p.width).sum(),
@@ -257,10 +265,15 @@ pub(super) fn slice(spans: &[Span], from: usize, cells: usize) -> (Vec<Span>, bo
             return (out, true);
         }
         if left < wide {
-            let rest = text::skip_start(&span.text, left);
-            let lost = (wide - text::width(rest)).saturating_sub(left);
-            let kept = text::cut_end(rest, wide - left - right - lost.min(wide - left - right), "");
-            out.push(Span { text: format!("{}{kept}", " ".repeat(lost)), style: span.style });
+            let want = wide - left - right;
+            let mut rest = text::skip_start(&span.text, left);
+            // A wide character that is cut in two leaves a blank.
+            let mut lost = 0;
+            if text::width(rest) > wide - left {
+                rest = (1..=4).map(|n| text::skip_start(rest, n)).find(|r| r.len() < rest.len()).unwrap_or_default();
+                lost = (wide - left).saturating_sub(text::width(rest)).min(want);
+            }
+            out.push(Span::new(format!("{}{}", " ".repeat(lost), text::cut_end(rest, want - lost, "")), span.style));
         }
         if right > 0 {
             return (out, true);
@@ -292,7 +305,7 @@ fn wrap(spans: &[Span], cells: usize) -> Vec<Vec<Span>> {
             }
             used += text::width(head);
             if let Some(row) = out.last_mut() {
-                row.push(Span { text: head.to_owned(), style: span.style });
+                row.push(Span::new(head, span.style));
             }
             rest = &rest[head.len()..];
         }
@@ -320,11 +333,11 @@ pub(super) fn highlight(spans: Vec<Span>, patterns: &[&Pattern], style: Style) -
             if lit.is_empty() {
                 continue;
             }
-            out.push(Span { text: before.to_owned(), style: span.style });
-            out.push(Span { text: lit.to_owned(), style: span.style.patch(style) });
+            out.push(Span { text: before.to_owned(), ..span });
+            out.push(Span { text: lit.to_owned(), style: span.style.patch(style), lit: true });
             done = b;
         }
-        out.push(Span { text: span.text.get(done - from..).unwrap_or_default().to_owned(), style: span.style });
+        out.push(Span { text: span.text.get(done - from..).unwrap_or_default().to_owned(), ..span });
         at = to;
     }
     out.retain(|s| !s.text.is_empty());
@@ -336,7 +349,7 @@ mod tests {
     use super::*;
 
     fn spans(parts: &[&str]) -> Vec<Span> {
-        parts.iter().map(|p| Span { text: (*p).to_owned(), style: Style::default() }).collect()
+        parts.iter().map(|p| Span::new(*p, Style::default())).collect()
     }
 
     fn joined(spans: &[Span]) -> String {
@@ -346,8 +359,8 @@ mod tests {
     #[test]
     fn rows_are_cut_and_broken_by_cells() {
         let row = spans(&["ab", "订单", "cdef"]);
-        assert_eq!(joined(&slice(&row, 1, 4).0), "b订 ".trim_end());
-        assert_eq!(joined(&slice(&row, 3, 4).0), " 单cd".get(..0).map_or(String::new(), |_| " 单c".to_owned()) + "");
+        assert_eq!(joined(&slice(&row, 1, 4).0), "b订");
+        assert_eq!(joined(&slice(&row, 3, 4).0), " 单c");
         assert!(slice(&row, 0, 9).1 && !slice(&row, 0, 10).1);
         assert_eq!(wrap(&row, 4).iter().map(|r| joined(r)).collect::<Vec<_>>(), ["ab订", "单cd", "ef"]);
     }

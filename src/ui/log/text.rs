@@ -16,6 +16,7 @@ use crate::base::sgr;
 use crate::base::text;
 use crate::config::lang::Lang;
 use crate::model::effect::LargeText;
+use crate::model::log::{LogTarget, Run};
 use crate::store::log::book::Book;
 use crate::store::log::query::Query;
 use crate::store::log::search::{Found, Scan};
@@ -35,6 +36,22 @@ pub(super) struct Stamp<'a> {
 /// How a line starts in a file: its time and who said it.
 fn prefix(line: &Line, zone: &TimeZone, name: &str) -> String {
     format!("{} {name}{}", Times::Date.show(line.stamp, zone), if name.is_empty() { "" } else { " " })
+}
+
+/// What was asked, by its address.
+fn words(target: &LogTarget) -> String {
+    let run = |r: Run| if r == Run::Previous { "?previous" } else { "" };
+    match target {
+        LogTarget::Pod { cluster, namespace, name, run: life, .. } => format!("k8s:{cluster}/{namespace}/pod/{name}{}", run(*life)),
+        LogTarget::Workload { cluster, namespace, kind, name, .. } => format!("k8s:{cluster}/{namespace}/{kind:?}/{name}").to_lowercase(),
+        LogTarget::Selector { cluster, namespace, selector, .. } => format!("k8s:{cluster}/{}?selector={selector}", namespace.as_deref().unwrap_or("*")),
+        LogTarget::Container { host, name, .. } => format!("docker:{host}/{name}"),
+        LogTarget::File { host, path } => format!("host:{host}{path}"),
+        LogTarget::Unit { host, unit } => format!("host:{host}?unit={unit}"),
+        LogTarget::Kernel { host } => format!("host:{host}?kernel"),
+        LogTarget::Host { host } => format!("host:{host}"),
+        LogTarget::Middleware(group) => format!("{}:{}", group.kind, group.name),
+    }
 }
 
 impl LogPane {
@@ -68,7 +85,7 @@ impl LogPane {
         let mut out = format!("# {}\n", text::clean(&self.title));
         let at = Times::Date.show(stamp.now.into(), stamp.zone);
         let _ = writeln!(out, "# {}", lang.fill("log.header.taken", &[("who", stamp.who), ("at", &at), ("zone", &zone)]));
-        let _ = writeln!(out, "# {}", lang.fill("log.header.targets", &[("targets", &text::clean(&format!("{:?}", self.query.targets)))]));
+        let _ = writeln!(out, "# {}", lang.fill("log.header.targets", &[("targets", &text::clean(&self.query.targets.iter().map(words).collect::<Vec<_>>().join(", ")))]));
         let _ = writeln!(out, "# {extent}");
         out
     }

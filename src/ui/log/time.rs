@@ -13,7 +13,7 @@ fn zoned(at: Stamp, zone: &TimeZone) -> Option<Zoned> {
 }
 
 impl Times {
-    pub fn next(self) -> Self {
+    pub(super) fn next(self) -> Self {
         match self {
             Self::Clock => Self::Date,
             Self::Date => Self::Off,
@@ -21,7 +21,7 @@ impl Times {
         }
     }
 
-    pub fn width(self) -> usize {
+    pub(super) fn width(self) -> usize {
         match self {
             Self::Off => 0,
             Self::Clock => 12,
@@ -30,7 +30,7 @@ impl Times {
     }
 
     /// `02:14:07.123`, or with the date before it.
-    pub fn show(self, at: Stamp, zone: &TimeZone) -> String {
+    pub(super) fn show(self, at: Stamp, zone: &TimeZone) -> String {
         let Some(z) = zoned(at, zone) else { return String::new() };
         let clock = format!("{:02}:{:02}:{:02}.{:03}", z.hour(), z.minute(), z.second(), z.millisecond());
         match self {
@@ -42,7 +42,7 @@ impl Times {
 }
 
 /// The zone's name with its offset: names are not unique (CST is three of them).
-pub fn zone_name(at: Moment, zone: &TimeZone) -> String {
+pub(in crate::ui) fn zone_name(at: Moment, zone: &TimeZone) -> String {
     let Ok(at) = Timestamp::from_millisecond(at.0) else { return String::new() };
     let info = zone.to_offset_info(at);
     let seconds = info.offset().seconds();
@@ -58,7 +58,7 @@ pub fn zone_name(at: Moment, zone: &TimeZone) -> String {
 
 /// What stands after `:at`: `02:14`, `02:14:07`, `2026-11-21 02:14`, RFC 3339, or `-10m`, `-2h`, `-90s`. A clock time is the
 /// last one that has been.
-pub fn parse(text: &str, now: Moment, zone: &TimeZone) -> Option<Stamp> {
+pub(super) fn parse(text: &str, now: Moment, zone: &TimeZone) -> Option<Stamp> {
     let text = text.trim();
     if let Some(ago) = text.strip_prefix('-') {
         let (digits, unit) = ago.split_at(ago.find(|c: char| !c.is_ascii_digit())?);

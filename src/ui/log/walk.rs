@@ -61,11 +61,10 @@ impl LogPane {
     }
 
     /// Goes to a line, which is then in sight.
-    pub(super) fn go(&mut self, sheet: &impl Fn(&Self) -> usize, book: &Book, number: u64) {
+    pub(super) fn go(&mut self, book: &Book, number: u64) {
         self.hold(book);
         let found = self.next(book, number).or_else(|| self.previous(book, number));
         self.cursor = found.unwrap_or(number);
-        let _ = sheet;
         if !self.drawn.contains(&self.cursor) {
             // A third of the screen above it tells what led there.
             let mut top = self.cursor;
@@ -109,10 +108,23 @@ impl LogPane {
             self.follow();
             return;
         }
+        if lines == 1 && self.reads_tall_line() {
+            self.top.row += 1;
+            return;
+        }
+        if lines == -1 && self.top.line == self.cursor && self.top.row > 0 {
+            self.top.row -= 1;
+            return;
+        }
         self.cursor = self.walk(book, self.cursor, lines);
         if scroll != 0 {
             self.top = Top { line: self.walk(book, self.top.line, scroll), row: 0 };
         }
+    }
+
+    /// Is the cursor's line taller than the screen, with more of it below?
+    fn reads_tall_line(&self) -> bool {
+        self.drawn.len() >= self.rows && self.drawn.iter().all(|n| *n == self.cursor) && !self.drawn_to_its_end
     }
 
     fn walk(&self, book: &Book, from: u64, lines: isize) -> u64 {
@@ -127,8 +139,8 @@ impl LogPane {
         at
     }
 
-    /// Brings what is in sight up to date with lines that came and went, and with the size of the screen.
-    pub(super) fn settle(&mut self, book: &Book, make: impl for<'s> Fn(&'s Self) -> Sheet<'s>) {
+    /// Brings the cursor and the top up to date with lines that left, and with the filter.
+    pub(super) fn keep_up(&mut self, book: &Book) {
         if self.is_following() {
             return;
         }
@@ -137,24 +149,26 @@ impl LogPane {
         if let Some(at) = self.next(book, self.cursor).or_else(|| self.previous(book, self.cursor)) {
             self.cursor = at;
         }
-        if self.top.line < first {
-            self.top = Top { line: first, row: 0 };
-        }
-        if let Some(at) = self.next(book, self.top.line)
-            && at != self.top.line
-        {
+        let at = self.next(book, self.top.line.max(first)).unwrap_or(self.cursor);
+        if at != self.top.line {
             self.top = Top { line: at, row: 0 };
         }
         if self.cursor < self.top.line {
             self.top = Top { line: self.cursor, row: 0 };
-            return;
         }
-        let sheet = make(self);
+    }
+
+    /// Where what is in sight has to begin for the cursor's line to be in it.
+    pub(super) fn fit(&self, book: &Book, sheet: &Sheet) -> Top {
+        if self.is_following() {
+            return self.top;
+        }
         let height = |n: u64| book.ring().line(n).map_or(0, |l| sheet.height(&l));
         // Down from the top until the cursor's line is whole, or the screen is full.
         let (mut used, mut at) = (0, self.top.line);
         loop {
-            used += height(at) - if at == self.top.line { self.top.row.min(height(at).saturating_sub(1)) } else { 0 };
+            let rows = height(at);
+            used += if at == self.top.line { rows.saturating_sub(self.top.row).max(1) } else { rows };
             if at >= self.cursor || used > self.rows {
                 break;
             }
@@ -164,25 +178,25 @@ impl LogPane {
             }
         }
         if at == self.cursor && used <= self.rows {
-            return;
+            return self.top;
+        }
+        // A line that is taller than the screen starts at its top.
+        if at == self.cursor && at == self.top.line {
+            return self.top;
         }
         // Up from the cursor's line, which is then the last one in sight.
-        let (mut room, mut top) = (self.rows, Top { line: self.cursor, row: 0 });
-        let mut at = self.cursor;
+        let (mut room, mut at) = (self.rows, self.cursor);
         loop {
-            let h = height(at);
-            if h >= room {
-                top = Top { line: at, row: if at == self.cursor { 0 } else { h - room } };
-                break;
+            let rows = height(at);
+            if rows >= room {
+                return Top { line: at, row: if at == self.cursor { 0 } else { rows - room } };
             }
-            room -= h;
-            top = Top { line: at, row: 0 };
+            room -= rows;
             match self.previous(book, at) {
                 Some(n) => at = n,
-                None => break,
+                None => return Top { line: at, row: 0 },
             }
         }
-        self.top = top;
     }
 
     /// The rows in sight, and the line that the first of them belongs to.

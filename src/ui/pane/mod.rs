@@ -249,6 +249,8 @@ pub trait Pane: std::fmt::Debug {
     fn toggle_mark(&mut self);
     fn clear_marks(&mut self);
     fn marks(&self) -> usize;
+    /// The marked rows that are still there.
+    fn marked(&self, store: &Store) -> Vec<Target>;
     /// The selected row, or the marked ones, as text: names alone, or whole lines.
     fn copy(&self, say: &Say, whole: bool) -> Option<String>;
     /// The table as text, at most this many rows.

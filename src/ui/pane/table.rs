@@ -446,6 +446,9 @@ impl<F: Floor> Pane for TablePane<F> {
     fn marks(&self) -> usize {
         self.marks.len()
     }
+    fn marked(&self, store: &Store) -> Vec<Target> {
+        self.marks.iter().filter_map(|k| F::table(store).get(k)).map(|e| e.row.target()).collect()
+    }
     fn copy(&self, say: &Say, whole: bool) -> Option<String> {
         let line = |e: &Entry<F::Row>| if whole { row_text::<F>(e, say) } else { text::clean(&F::name(&e.row)).into_owned() };
         if !self.marks.is_empty() {

@@ -64,6 +64,11 @@ const HEAD: usize = 200;
 
 /// The level of a line, whatever its form; `None` where it names none.
 pub fn level(line: &[u8]) -> Option<Level> {
+    // Colours stand between the words: what is shown is what is read.
+    if memchr::memchr(0x1b, &line[..line.len().min(HEAD)]).is_some() {
+        let shown = crate::base::sgr::plain(line, HEAD);
+        return if memchr::memchr(0x1b, shown.as_bytes()).is_some() { None } else { level(shown.as_bytes()) };
+    }
     match line.iter().find(|b| !b.is_ascii_whitespace())? {
         b'{' => of_json(line).or_else(|| super::Record::parse(line).and_then(|r| r.level())),
         _ => of_prefix(line).or_else(|| of_pair(line)).or_else(|| of_words(&line[..line.len().min(HEAD)])),
@@ -199,6 +204,7 @@ mod tests {
             ("<4>kernel: x", Some(L::Warn)),
             ("there was no error in it", None),
             ("GET /ERROR/x.INFO 200", None),
+            ("\x1b[32m2026-11-21\x1b[0m \x1b[1;31mERROR\x1b[0m x", Some(L::Error)),
             ("plain", None),
             ("", None),
         ] {
