@@ -10,7 +10,7 @@ mod signals;
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use crate::engine::{Engine, REQUESTS, fleet};
 use crate::model::effect::{Effect, Errand, LargeText};
 use crate::model::fact::{Batch, Fact, Notice};
 use crate::model::id::Name;
-use crate::model::log::{LogEvent, LogFact, LogId};
+use crate::model::log::{LogEvent, LogFact, LogId, LogQuery};
 use crate::model::source::Subject;
 use crate::store::Store;
 
@@ -210,7 +210,7 @@ impl Cockpit {
                 Effect::Copy(text) => self.seat.copy(&text),
                 Effect::Save { path, text } => self.save(path, save::whole(text)),
                 Effect::SaveLarge { path, text } => self.save(path, text),
-                Effect::SaveLog { .. } => {}
+                Effect::SaveLog { path, query, header } => self.save_log(&path, &query, header),
                 Effect::Suspend(errand) => self.run_errand(errand).await,
                 Effect::Redraw => self.seat.redraw_all(),
                 Effect::Background => self.seat.background(),
@@ -231,6 +231,23 @@ impl Cockpit {
         let told = self.told.clone();
         tokio::task::spawn_blocking(move || {
             let _ = told.blocking_send(save::write(&path, &text));
+        });
+    }
+
+    /// The whole of a log, asked anew: that may take long, and keys and panes go on.
+    fn save_log(&mut self, path: &str, query: &LogQuery, header: String) {
+        let file = save::place(path);
+        let saving = self.engine.save_log(query, header, Path::new(&file));
+        let told = self.told.clone();
+        self.seat.notice(Notice { good: true, text: format!("the whole log is on its way to {file}") });
+        tokio::spawn(async move {
+            let notice = match saving.await {
+                Ok(saved) if !saved.missing.is_empty() => {
+                    Notice { good: false, text: format!("{} lines saved to {file}; not all of it: {}", saved.lines, saved.missing.join("; ")) }
+                }
+                done => save::said(&file, done.map(|s| s.lines)),
+            };
+            let _ = told.send(notice).await;
         });
     }
 

@@ -69,7 +69,11 @@ impl Ui {
         let column = column.min(usize::from(area.width).saturating_sub(1));
         let fits = column + need <= usize::from(area.width);
         // Where there is no room behind the place, the words stand before it.
-        let line = if fits { format!("{}{} {words}", " ".repeat(column), self.glyphs.down) } else { format!("{} {}", text::pad_left(&text::cut_end(words, column.saturating_sub(1), self.glyphs.cut), column.saturating_sub(1)), self.glyphs.down) };
+        let line = if fits {
+            format!("{}{} {words}", " ".repeat(column), self.glyphs.down)
+        } else {
+            format!("{} {}", text::pad_left(&text::cut_end(words, column.saturating_sub(1), self.glyphs.cut), column.saturating_sub(1)), self.glyphs.down)
+        };
         put(buf, row, row.x, y, &line, style);
     }
 

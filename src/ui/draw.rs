@@ -313,7 +313,9 @@ impl Ui {
         let sight = rows * columns;
         self.scroll = self.scroll.min(lines.len().saturating_sub(sight));
         let title = match &self.dock_text {
-            DockText::Detail | DockText::Log => self.selected_for_dock().map_or_else(|| self.lang.word("dock.title").to_owned(), |t| super::name::name_of(store, &t)),
+            DockText::Detail | DockText::Log => {
+                self.selected_for_dock().map_or_else(|| self.lang.word("dock.title").to_owned(), |t| super::name::name_of(store, &t))
+            }
             DockText::Waiting(_, name) => name.clone(),
             DockText::Document(d) => d.title.clone(),
         };
@@ -376,10 +378,7 @@ impl Ui {
             self.here_now()
                 .into_iter()
                 .filter_map(|c| {
-                    Some((
-                        self.keys.keys_for(c).into_iter().min_by_key(|k| (k.contains(' '), k.len() > 2, k.len()))?,
-                        self.lang.word(&self.hint(c)).to_owned(),
-                    ))
+                    Some((self.keys.keys_for(c).into_iter().min_by_key(|k| (k.contains(' '), k.len() > 2, k.len()))?, self.lang.word(&self.hint(c)).to_owned()))
                 })
                 .collect()
         } else {
@@ -413,7 +412,9 @@ impl Ui {
     pub(super) fn here_now(&self) -> Vec<Command> {
         use Command as C;
         let mut out = match self.focus {
-            DOCK if self.has_log() => vec![C::Back, C::Follow, C::LogFilter, C::Filter, C::NextMatch, C::Wrap, C::Times, C::Form, C::Select, C::Copy, C::Save, C::Zoom],
+            DOCK if self.has_log() => {
+                vec![C::Back, C::Follow, C::LogFilter, C::Filter, C::NextMatch, C::Wrap, C::Times, C::Form, C::Select, C::Copy, C::Save, C::Zoom]
+            }
             DOCK => vec![C::Back, C::Filter, C::NextMatch, C::Copy, C::Save, C::Pager],
             PROBLEMS => vec![C::Enter, C::Relatives, C::Describe, C::Retry],
             _ => vec![C::Enter, C::Logs, C::Filter, C::Relatives, C::Describe, C::Yaml, C::Sort, C::Copy],

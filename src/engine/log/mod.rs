@@ -1,5 +1,6 @@
 //! Logs that are open: who is asked for them, and how their lines reach the store.
 
+mod file;
 mod outbox;
 mod ways;
 

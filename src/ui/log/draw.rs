@@ -173,9 +173,9 @@ impl Ui {
         if book.dropped() > 0 {
             out.push((count("log.dropped", book.dropped()), "verdict.crit"));
         }
-        let lag = book.lag(store.now()).as_secs();
-        if lag >= LAG {
-            out.push((lang.fill("log.lag", &[("span", &text::span(lag))]), "verdict.warn"));
+        let behind = book.lag(store.now()).as_secs();
+        if behind >= LAG {
+            out.push((lang.fill("log.lag", &[("span", &text::span(behind))]), "verdict.warn"));
         }
         if let Some(query) = pane.filter.as_ref().and_then(Filter::query) {
             let found = pane.filter.as_ref().map_or(0, |f| f.scan.count());

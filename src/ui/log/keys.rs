@@ -232,7 +232,7 @@ impl Ui {
         if let Some(open) = self.log.as_ref().filter(|_| add) {
             let fresh: Vec<LogTarget> = targets.into_iter().filter(|t| !open.query.targets.contains(t)).collect();
             targets = open.query.targets.iter().cloned().chain(fresh).collect();
-            title = open.title.split(" +").next().unwrap_or_default().to_owned();
+            open.title.split(" +").next().unwrap_or_default().clone_into(&mut title);
             count = targets.len();
         }
         if count > 1 {

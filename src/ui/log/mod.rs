@@ -20,8 +20,8 @@ use std::collections::BTreeSet;
 
 use crate::model::log::{LogId, LogQuery};
 use crate::store::log::fields::Path;
-use find::{Filter, Search};
 use crate::ui::layout::Dock;
+use find::{Filter, Search};
 use names::Names;
 
 /// Where someone stands.

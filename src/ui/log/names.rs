@@ -6,8 +6,8 @@ use crate::base::text;
 use crate::model::log::{Speaker, StreamId};
 use crate::store::log::book::Book;
 
-/// Colours that names may have, as scopes `log.name.0` to `log.name.7`.
-pub(super) const COLOURS: u64 = 8;
+/// Colours that names may have.
+const COLOURS: [&str; 8] = ["log.name.0", "log.name.1", "log.name.2", "log.name.3", "log.name.4", "log.name.5", "log.name.6", "log.name.7"];
 
 #[derive(Debug, Default)]
 pub(super) struct Names {
@@ -26,11 +26,8 @@ impl Names {
         (self.count, self.most) = (book.streams().len(), most);
         let speakers: Vec<(StreamId, &Speaker)> = book.streams().map(|(id, s)| (id, &s.speaker)).collect();
         let short = shorten(&speakers.iter().map(|(_, s)| *s).collect::<Vec<_>>());
-        self.by_stream = speakers
-            .iter()
-            .zip(short)
-            .map(|((id, speaker), name)| (id.0, (text::cut_middle(&text::clean(&name), most, cut), colour(speaker))))
-            .collect();
+        self.by_stream =
+            speakers.iter().zip(short).map(|((id, speaker), name)| (id.0, (text::cut_middle(&text::clean(&name), most, cut), colour(speaker)))).collect();
         self.width = if self.count < 2 { 0 } else { self.by_stream.values().map(|(n, _)| text::width(n)).max().unwrap_or(0) };
     }
 
@@ -42,9 +39,8 @@ impl Names {
 
 /// The same speaker has the same colour in every log.
 fn colour(speaker: &Speaker) -> &'static str {
-    const SCOPES: [&str; COLOURS as usize] = ["log.name.0", "log.name.1", "log.name.2", "log.name.3", "log.name.4", "log.name.5", "log.name.6", "log.name.7"];
     let hash = speaker.to_string().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-    SCOPES[usize::try_from((hash >> 32) % COLOURS).unwrap_or(0)]
+    COLOURS[usize::try_from((hash >> 32) % 8).unwrap_or(0)]
 }
 
 fn part(speaker: &Speaker) -> &str {
@@ -90,7 +86,8 @@ mod tests {
         assert_eq!(shorten(&[&a, &b]), ["abcde", "fghij"]);
         let (c, d) = (pod("mall-order-0", "app"), pod("mall-order-0", "proxy"));
         assert_eq!(shorten(&[&c, &d]), ["app", "proxy"]);
-        let (e, f) = (Speaker::Unit { host: "n1".into(), unit: "kubelet.service".into() }, Speaker::File { host: "n1".into(), path: "/var/log/my/error.log".into() });
+        let (e, f) =
+            (Speaker::Unit { host: "n1".into(), unit: "kubelet.service".into() }, Speaker::File { host: "n1".into(), path: "/var/log/my/error.log".into() });
         assert_eq!(shorten(&[&e, &f]), ["kubelet", "error.log"]);
         assert_eq!(shorten(&[&c, &e]), ["mall-order-0", "n1/kubelet"]);
         assert_eq!(shorten(&[&c, &d, &a]), ["0/app", "0/proxy", "5b49-abcde"]);

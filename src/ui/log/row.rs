@@ -175,13 +175,11 @@ impl Sheet<'_> {
     }
 
     fn level(&self, record: &Record) -> Span {
-        match record.level() {
-            Some(level) => self.span(text::pad(&level.word().to_ascii_uppercase(), LEVEL + 1), level_scope(level)),
-            None => {
-                let word = record.level_field().map(|(_, v)| v.show()).unwrap_or_default();
-                self.span(text::pad(&text::cut_end(&text::clean(&word), LEVEL, ""), LEVEL + 1), "text.dim")
-            }
+        if let Some(level) = record.level() {
+            return self.span(text::pad(&level.word().to_ascii_uppercase(), LEVEL + 1), level_scope(level));
         }
+        let word = record.level_field().map(|(_, v)| v.show()).unwrap_or_default();
+        self.span(text::pad(&text::cut_end(&text::clean(&word), LEVEL, ""), LEVEL + 1), "text.dim")
     }
 
     /// Level, message, then what else there is; or the columns that were chosen, then the message.
@@ -250,7 +248,8 @@ impl Sheet<'_> {
         const FAR: usize = 64 << 10;
         match self.pane.form {
             Form::Raw => sgr::pieces(&line.bytes[..line.bytes.len().min(FAR)]).map(|p| p.width).sum(),
-            _ => Record::parse(line.bytes).map_or_else(|| sgr::pieces(&line.bytes[..line.bytes.len().min(FAR)]).map(|p| p.width).sum(), |r| width(&self.columns(&r))),
+            _ => Record::parse(line.bytes)
+                .map_or_else(|| sgr::pieces(&line.bytes[..line.bytes.len().min(FAR)]).map(|p| p.width).sum(), |r| width(&self.columns(&r))),
         }
     }
 }

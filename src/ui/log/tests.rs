@@ -101,7 +101,9 @@ impl Seat {
 fn every_view_looks_as_it_did() {
     for (w, h) in [(160, 45), (80, 24)] {
         for (set, ascii) in [("unicode", false), ("ascii", true)] {
-            for (name, keys) in [("dock", "f"), ("zoomed", "z"), ("columns", "z J"), ("pretty", "z J J"), ("wrapped", "z w t t"), ("held", "z k k k space V k k")] {
+            for (name, keys) in
+                [("dock", "f"), ("zoomed", "z"), ("columns", "z J"), ("pretty", "z J J"), ("wrapped", "z w t t"), ("held", "z k k k space V k k")]
+            {
                 let setup = if ascii { Setup { glyphs: &ASCII, charset: Charset::Ascii, ..setup() } } else { setup() };
                 let mut seat = Seat::spoken(setup, w, h);
                 insta::assert_snapshot!(format!("{name}-{w}x{h}-{set}"), seat.keys(keys));
@@ -282,7 +284,11 @@ fn logs_are_opened_merged_and_closed() {
     let mut seat = Seat::new(setup(), 160, 45);
     assert!(matches!(&seat.effects[..], [Effect::OpenLog { log: LogId(1), query }] if query.targets.len() == 1));
     seat.keys("tab 4 j L");
-    assert!(matches!(&seat.effects[1..], [Effect::CloseLog(LogId(1)), Effect::OpenLog { log: LogId(2), query }] if query.targets.len() == 2), "{:?}", seat.effects);
+    assert!(
+        matches!(&seat.effects[1..], [Effect::CloseLog(LogId(1)), Effect::OpenLog { log: LogId(2), query }] if query.targets.len() == 2),
+        "{:?}",
+        seat.effects
+    );
     assert!(seat.keys("f").contains("+1"));
     seat.keys("esc");
     assert!(matches!(seat.effects.last(), Some(Effect::CloseLog(LogId(2)))));

@@ -85,7 +85,11 @@ impl LogPane {
         let mut out = format!("# {}\n", text::clean(&self.title));
         let at = Times::Date.show(stamp.now.into(), stamp.zone);
         let _ = writeln!(out, "# {}", lang.fill("log.header.taken", &[("who", stamp.who), ("at", &at), ("zone", &zone)]));
-        let _ = writeln!(out, "# {}", lang.fill("log.header.targets", &[("targets", &text::clean(&self.query.targets.iter().map(words).collect::<Vec<_>>().join(", ")))]));
+        let _ = writeln!(
+            out,
+            "# {}",
+            lang.fill("log.header.targets", &[("targets", &text::clean(&self.query.targets.iter().map(words).collect::<Vec<_>>().join(", ")))])
+        );
         let _ = writeln!(out, "# {extent}");
         out
     }
@@ -111,14 +115,14 @@ impl LogPane {
                 (n, text::clean(&super::note::words(stamp.lang, who, note).0).into_owned())
             })
             .collect();
-        let (around, zone) = (self.around(), stamp.zone.clone());
+        let around = self.around();
         LargeText::new(move |out: &mut dyn Write| -> io::Result<u64> {
             out.write_all(header.as_bytes())?;
             let mut count = 0;
             let mut wanted_until = 0;
             for line in ring.from(0) {
                 if let Some(words) = notes.get(&line.number) {
-                    writeln!(out, "-- {} {words}", Times::Date.show(line.stamp, &zone))?;
+                    writeln!(out, "-- {} {words}", line.stamp)?;
                     continue;
                 }
                 if let Some(scan) = &scan {
@@ -131,7 +135,7 @@ impl LogPane {
                     }
                 }
                 let name = names.get(&line.stream).map_or("", String::as_str);
-                out.write_all(prefix(&line, &zone, name).as_bytes())?;
+                write!(out, "{} {name} ", line.stamp)?;
                 out.write_all(line.bytes)?;
                 if line.cut > 0 {
                     write!(out, " [+{}]", text::bytes(u64::from(line.cut)))?;
