@@ -82,15 +82,15 @@ mod tests {
 
     #[test]
     fn names_say_what_differs() {
-        let (a, b) = (pod("mall-order-5b49-abcde", "app"), pod("mall-order-5b49-fghij", "app"));
-        assert_eq!(shorten(&[&a, &b]), ["abcde", "fghij"]);
-        let (c, d) = (pod("mall-order-0", "app"), pod("mall-order-0", "proxy"));
-        assert_eq!(shorten(&[&c, &d]), ["app", "proxy"]);
-        let (e, f) =
-            (Speaker::Unit { host: "n1".into(), unit: "kubelet.service".into() }, Speaker::File { host: "n1".into(), path: "/var/log/my/error.log".into() });
-        assert_eq!(shorten(&[&e, &f]), ["kubelet", "error.log"]);
-        assert_eq!(shorten(&[&c, &e]), ["mall-order-0", "n1/kubelet"]);
-        assert_eq!(shorten(&[&c, &d, &a]), ["0/app", "0/proxy", "5b49-abcde"]);
-        assert_eq!(colour(&a), colour(&a.clone()));
+        let (first, second) = (pod("mall-order-5b49-abcde", "app"), pod("mall-order-5b49-fghij", "app"));
+        assert_eq!(shorten(&[&first, &second]), ["abcde", "fghij"]);
+        let (app, proxy) = (pod("mall-order-0", "app"), pod("mall-order-0", "proxy"));
+        assert_eq!(shorten(&[&app, &proxy]), ["app", "proxy"]);
+        let unit = Speaker::Unit { host: "n1".into(), unit: "kubelet.service".into() };
+        let file = Speaker::File { host: "n1".into(), path: "/var/log/my/error.log".into() };
+        assert_eq!(shorten(&[&unit, &file]), ["kubelet", "error.log"]);
+        assert_eq!(shorten(&[&app, &unit]), ["mall-order-0", "n1/kubelet"]);
+        assert_eq!(shorten(&[&app, &proxy, &first]), ["0/app", "0/proxy", "5b49-abcde"]);
+        assert_eq!(colour(&first), colour(&first.clone()));
     }
 }
