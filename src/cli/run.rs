@@ -33,7 +33,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if e.use_stderr() { USAGE } else { 0 });
         }
     };
-    let catalog = Catalog { middleware: middleware::KINDS.to_vec(), actions: crate::action::specs() };
+    let catalog = Catalog { middleware: middleware::KINDS.to_vec(), settings: middleware::SETTINGS.to_vec(), actions: crate::action::specs() };
     let mut out = io::stdout();
     let end = match dispatch(&args, &catalog, &mut out) {
         Some(end) => end,

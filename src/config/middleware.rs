@@ -46,7 +46,8 @@ pub(super) fn read(r: &mut Reader<'_>, value: &Value<'_>, catalog: &Catalog) -> 
         tls: tls(r, &f),
         amqp: amqp(r, &f),
         sentinel,
-        address_map: address_map(r, &f),
+        address_map: pairs(r, &f, "address_map", "a table of announced = \"dialled\"", "an address in quotes"),
+        settings: settings(r, &f, &out.kind, catalog),
         every: r.duration(&f, "every").unwrap_or(EVERY),
     };
     out.spec = out.name.is_some().then_some(spec);
@@ -128,18 +129,33 @@ fn sentinel(r: &mut Reader<'_>, f: &Fields<'_>) -> Option<SentinelSpec> {
     Some(SentinelSpec { members, master, user, password })
 }
 
-fn address_map(r: &mut Reader<'_>, f: &Fields<'_>) -> Vec<(String, String)> {
-    let Some(value) = f.table.get("address_map") else { return Vec::new() };
-    let Some(table) = value.get_ref().as_table() else {
-        r.wrong_type("address_map", value, "a table of announced = \"dialled\"");
+/// A table of texts.
+fn pairs(r: &mut Reader<'_>, f: &Fields<'_>, key: &str, table: &str, each: &str) -> Vec<(String, String)> {
+    let Some(value) = f.table.get(key) else { return Vec::new() };
+    let Some(found) = value.get_ref().as_table() else {
+        r.wrong_type(key, value, table);
         return Vec::new();
     };
     let mut out = Vec::new();
-    for (from, to) in table {
+    for (from, to) in found {
         match to.get_ref().as_str() {
             Some(to) => out.push((from.get_ref().to_string(), to.to_owned())),
-            None => r.wrong_type("address_map", to, "an address in quotes"),
+            None => r.wrong_type(key, to, each),
         }
     }
     out
+}
+
+/// What only the kind knows; it says which names there are.
+fn settings(r: &mut Reader<'_>, f: &Fields<'_>, kind: &str, catalog: &Catalog) -> Vec<(String, String)> {
+    let found = pairs(r, f, "settings", "a table of name = \"value\"", "a value in quotes");
+    let (Some(known), Some(value)) = (catalog.settings.iter().find(|(k, _)| *k == kind).map(|(_, names)| *names), f.table.get("settings")) else {
+        return found;
+    };
+    let (good, bad): (Vec<_>, Vec<_>) = found.into_iter().partition(|(name, _)| known.contains(&name.as_str()));
+    for (name, _) in bad {
+        let help = if known.is_empty() { "take it out".to_owned() } else { suggest::help(&name, known.iter().copied(), "its settings are") };
+        r.error(&value.span(), format!("`{kind}` has no setting `{name}`"), help);
+    }
+    good
 }

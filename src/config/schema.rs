@@ -24,7 +24,8 @@ pub const HOST: &[&str] = &[
 pub const CLUSTER: &[&str] = &["name", "kubeconfig", "context", "via", "compression", "namespaces"];
 pub const KUBECONFIG: &[&str] = &["ssh", "become"];
 pub const ENVIRONMENT: &[&str] = &["name", "color", "read_only", "clusters", "namespaces", "groups", "middleware"];
-pub const MIDDLEWARE: &[&str] = &["kind", "name", "members", "via", "user", "password", "api_key", "tls", "amqp", "sentinel", "address_map", "every"];
+pub const MIDDLEWARE: &[&str] =
+    &["kind", "name", "members", "via", "user", "password", "api_key", "tls", "amqp", "sentinel", "address_map", "settings", "every"];
 pub const TLS: &[&str] = &["ca", "cert", "key", "server_name", "fingerprint", "verify"];
 pub const AMQP: &[&str] = &["vhost", "user", "password"];
 pub const SENTINEL: &[&str] = &["members", "master", "user", "password"];

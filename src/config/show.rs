@@ -149,6 +149,8 @@ fn middleware(out: &mut String, m: &MiddlewareSpec) {
     optional(out, "sentinel", m.sentinel.as_ref().map(sentinel));
     let pairs: Vec<String> = m.address_map.iter().map(|(from, to)| format!("{} = {}", key(from), text(to))).collect();
     optional(out, "address_map", (!pairs.is_empty()).then(|| format!("{{ {} }}", pairs.join(", "))));
+    let pairs: Vec<String> = m.settings.iter().map(|(name, value)| format!("{} = {}", key(name), text(value))).collect();
+    optional(out, "settings", (!pairs.is_empty()).then(|| format!("{{ {} }}", pairs.join(", "))));
     line(out, "every", m.every.as_secs_f64());
 }
 

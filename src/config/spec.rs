@@ -206,6 +206,8 @@ pub struct MiddlewareSpec {
     pub sentinel: Option<SentinelSpec>,
     /// Announced address -> the one to dial.
     pub address_map: Vec<(String, String)>,
+    /// What only this kind knows, by name.
+    pub settings: Vec<(String, String)>,
     pub every: Duration,
 }
 

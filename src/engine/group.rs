@@ -38,6 +38,7 @@ pub(super) fn source(links: &Links, entry: &MiddlewareSpec, limits: &MiddlewareL
     spec.reach = reach(links, entry)?;
     spec.every = Some(entry.every);
     spec.limits = limits.clone();
+    spec.settings.extend(entry.settings.iter().cloned());
     if let Some(sentinel) = &entry.sentinel {
         let settings = BTreeMap::from([("master".to_owned(), sentinel.master.clone())]);
         let account = account(links, entry, sentinel.user.as_deref(), sentinel.password.as_ref());

@@ -4,6 +4,8 @@
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     pub middleware: Vec<&'static str>,
+    /// Middleware kind -> the names that its `settings` may have; a kind that is not listed takes any.
+    pub settings: Vec<(&'static str, &'static [&'static str])>,
     pub actions: Vec<ActionSpec>,
 }
 

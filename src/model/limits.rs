@@ -183,6 +183,7 @@ pub struct MiddlewareLimits {
     pub lock_waits: Steps,
     pub redis: RedisLimits,
     pub elasticsearch: ElasticsearchLimits,
+    pub nacos: NacosLimits,
 }
 
 impl Default for MiddlewareLimits {
@@ -198,6 +199,7 @@ impl Default for MiddlewareLimits {
             lock_waits: steps(5.0, 50.0),
             redis: RedisLimits::default(),
             elasticsearch: ElasticsearchLimits::default(),
+            nacos: NacosLimits::default(),
         }
     }
 }
@@ -269,5 +271,18 @@ impl Default for ElasticsearchLimits {
             shards_used_percent: steps(90.0, 100.0),
             round_trip_seconds: steps(1.0, 3.0),
         }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NacosLimits {
+    /// A client's round trip.
+    pub round_trip_seconds: Steps,
+}
+
+impl Default for NacosLimits {
+    fn default() -> Self {
+        Self { round_trip_seconds: steps(1.0, 3.0) }
     }
 }

@@ -3,26 +3,38 @@
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use quarterdeck::model::group::Group;
+use quarterdeck::model::group::{Group, Member};
 use quarterdeck::model::reason::Arg;
+use quarterdeck::model::source::SourceState;
 use quarterdeck::model::verdict::Verdict::{Crit, Ok, Unknown, Warn};
 use quarterdeck::source::middleware::Spec;
+use quarterdeck::source::middleware::elasticsearch::rights;
+use quarterdeck::source::middleware::spec::{Account, Credential, Password, Tls};
 
 use crate::components::case;
+use crate::rig::eventually;
 use crate::rig::group::{Watched, has, member, number, reasons, show};
+use crate::rig::opensearch::{NAME, PASSWORD, secured};
 use crate::rig::redis::liar_before;
 use crate::rig::search::{Node, joined, nodes, version};
+use crate::rig::stub::{Asked, stub};
 
 const SOON: Duration = Duration::from_secs(60);
 
 pub fn tests() -> Vec<Trial> {
     let t = |name: &str, body: fn()| case(&format!("elasticsearch::{name}"), &["elasticsearch"], body);
-    vec![t("three_nodes_from_green_to_no_master", trio), t("one_node_alone", alone)]
+    vec![
+        t("three_nodes_from_green_to_no_master", trio),
+        t("one_node_alone", alone),
+        case("elasticsearch::an_opensearch_with_tls_login_and_the_least_rights", &["opensearch"], opensearch),
+        case("elasticsearch::an_api_key_and_a_health_report_as_documented", &[], eighth),
+    ]
 }
 
 fn spec(members: &[&str]) -> Spec {
     let mut spec = Spec::new("elasticsearch", "search", members);
-    spec.every = Some(Duration::from_secs(1));
+    // A round has a quarter of it, and the machine may be busy.
+    spec.every = Some(Duration::from_secs(2));
     spec
 }
 
@@ -109,8 +121,6 @@ fn flood(trio: &[Node], watched: &Watched) {
 /// A node dies with the only copy of a shard.
 fn lost(trio: &mut [Node], watched: &Watched) {
     let victim = &mut trio[2];
-    let group = watched.group().expect("a picture");
-    assert!(well(&group));
     victim.kill();
     let address = victim.address.clone();
     let group = watched.wait_for("elasticsearch.why.no-copy", Crit, SOON);
@@ -130,9 +140,8 @@ fn frozen(trio: &[Node], watched: &Watched) {
     let master = master_of(&group);
     let victim = trio.iter().find(|n| n.address == master).expect("a node");
     victim.freeze();
-    let group = watched.wait_for("middleware.member.mute", Unknown, SOON);
-    let silent: Vec<_> = group.members.iter().filter(|m| m.reasons.iter().any(|r| r.code.starts_with("middleware.member."))).collect();
-    assert!(silent.len() == 1 && *silent[0].address == *master, "only the frozen one is silent: {}", show(&group));
+    let mute = |m: &Member| has(&m.reasons, "middleware.member.mute", Unknown);
+    let group = watched.wait("only the frozen one is silent", SOON, |g| g.members.iter().all(|m| mute(m) == (*m.address == *master)));
     assert!(reasons(&group).any(|r| r.code.starts_with("elasticsearch.peers.")), "{}", show(&group));
     let group = watched.wait("another master", SOON, |g| {
         g.members.iter().any(|m| &*m.role == "master" && *m.address != *master && m.reasons.iter().all(|r| r.verdict != Unknown))
@@ -168,8 +177,82 @@ fn alone() {
     let node = &one[0];
     let requests = watched.meter.read().requests;
     let pictures = watched.pictures();
-    crate::rig::eventually("ten looks", SOON, || (watched.pictures() >= pictures + 10).then_some(()));
+    eventually("ten looks", SOON, || (watched.pictures() >= pictures + 10).then_some(()));
     let asked = (watched.meter.read().requests - requests) as f64 / 10.0;
     println!("one look at one node: {asked:.1} requests; home {}", node.home().display());
     assert!(asked < 12.0, "{asked} requests a look");
+}
+
+/// Self-signed TLS by name and by fingerprint, a role that is enough, one that is not, and a password that is tried once.
+fn opensearch() {
+    let (_, role) = rights::OPENSEARCH_ROLE.split_once("quarterdeck ").expect("the role itself");
+    let node = secured(role);
+    let pem = node.made.cert.pem().into_bytes();
+    let verified = |name: &str| Tls::Verified { ca: Some(pem.clone()), server_name: Some(name.to_owned()) };
+    let with = |user: &str, password: &str, tls: Tls| {
+        let mut spec = spec(&[&format!("https://{}", node.address)]);
+        spec.account = Account { user: user.to_owned(), password: Password::known(password.to_owned().into()) };
+        spec.tls = tls;
+        spec
+    };
+    let watched = Watched::start(with("deck", PASSWORD, verified(NAME)));
+    let group = watched.wait("a healthy node", SOON, |g| g.members[0].answered_at.is_some() && reasons(g).all(|r| r.verdict == Ok));
+    assert!(group.members[0].denied.is_empty() && !reasons(&group).any(|r| r.code == "elasticsearch.open"), "{}", show(&group));
+    assert!(group.members[0].details.iter().any(|d| d.key == "version" && d.text.starts_with("OpenSearch 2.")), "{}", show(&group));
+    assert!(group.members[0].details.iter().any(|d| d.key == "plugins" && d.text.contains("opensearch-security 2.")), "{}", show(&group));
+    node.curl("PUT", "/mall", "{\"settings\":{\"number_of_replicas\":1}}");
+    let group = watched.wait_for("elasticsearch.yellow.alone", Ok, SOON);
+    assert!(reasons(&group).any(|r| r.code == "elasticsearch.why.same-shard") && group.members[0].denied.is_empty(), "{}", show(&group));
+    drop(watched);
+
+    let digest = ring::digest::digest(&ring::digest::SHA256, node.made.cert.der());
+    let sha256 = <[u8; 32]>::try_from(digest.as_ref()).expect("32 bytes");
+    let poor = Watched::start(with("poor", PASSWORD, Tls::Pinned { sha256 }));
+    let group = poor.wait_for("elasticsearch.no-right", Unknown, SOON);
+    assert!(group.members[0].denied.iter().any(|d| d.need.contains("cluster_monitor") && d.need.contains("cluster:monitor/")), "{}", show(&group));
+    drop(poor);
+
+    let other = Watched::start(with("deck", PASSWORD, verified("another.name")));
+    let group = other.wait_for("middleware.member.tls", Unknown, SOON);
+    assert!(words(&group, "middleware.member.tls").contains("tls.server_name"), "{}", show(&group));
+    drop(other);
+
+    let wrong = Watched::start(with("deck", "not-the-password", verified(NAME)));
+    let error = eventually("the end of the source", SOON, || wrong.ended());
+    assert!(error.state == SourceState::AuthLost && !error.text.contains("not-the-password"), "{error:?}");
+    assert!(node.home().exists());
+}
+
+/// 8.x: an API key instead of a password, and what its health report says. From its manual, not from a server.
+fn eighth() {
+    let address = stub(|asked: &Asked| {
+        let text = match asked.path.split('?').next().unwrap_or_default() {
+            _ if !asked.head.contains("ApiKey aWQ6a2V5") => {
+                return (401, r#"{"error":{"type":"security_exception","reason":"missing authentication credentials"},"status":401}"#.to_owned());
+            }
+            "/" => r#"{"name":"es-1","cluster_name":"mall","cluster_uuid":"u","version":{"number":"8.15.3"}}"#,
+            "/_cluster/health" => r#"{"status":"green","number_of_nodes":1,"number_of_data_nodes":1,"active_shards":3}"#,
+            path if path.starts_with("/_cluster/state/master_node") => {
+                r#"{"cluster_uuid":"u","master_node":"n1","nodes":{"n1":{"name":"es-1","roles":["data","master"]}},"blocks":{}}"#
+            }
+            path if path.starts_with("/_nodes/_local/stats") => r#"{"nodes":{"n1":{"jvm":{"uptime_in_millis":1000,"mem":{"heap_used_percent":20}}}}}"#,
+            path if path.starts_with("/_nodes") || path.starts_with("/_cluster") => "{}",
+            "/_health_report" => {
+                r#"{"status":"yellow","indicators":{"master_is_stable":{"status":"green","symptom":"stable"},
+                "shards_capacity":{"status":"yellow","symptom":"Cluster is close to reaching the configured maximum number of shards for data nodes.",
+                "diagnosis":[{"cause":"c","action":"Increase the value of [cluster.max_shards_per_node]"}]}}}"#
+            }
+            _ => return (404, "{}".to_owned()),
+        };
+        (200, text.to_owned())
+    });
+    let mut with = spec(&[&address]);
+    with.account.password = Password::known("id:key".to_owned().into());
+    with.credential = Credential::ApiKey;
+    let group = Watched::start(with).wait_for("elasticsearch.report", Warn, SOON);
+    assert!(
+        words(&group, "elasticsearch.report").contains("cluster.max_shards_per_node") && !reasons(&group).any(|r| r.code == "elasticsearch.open"),
+        "{}",
+        show(&group)
+    );
 }

@@ -21,6 +21,7 @@ mod lab_mysql;
 mod lab_ssh;
 mod libvirt;
 mod mysql;
+mod nacos;
 mod redis;
 mod rig;
 mod ssh;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         mysql::tests(),
         redis::tests(),
         elasticsearch::tests(),
+        nacos::tests(),
     ]
     .into_iter()
     .flatten()

@@ -23,6 +23,9 @@ use crate::port::{Source, SourceError};
 
 pub use spec::Spec;
 
+/// What an entry may say under `settings`, by kind.
+pub const SETTINGS: &[(&str, &[&str])] = &[("mysql", &["heartbeat", "semi_sync"]), ("redis", &[]), ("elasticsearch", &["plugins"]), ("nacos", &["namespaces"])];
+
 macro_rules! kinds {
     ($($kind:ident)*) => {
         $(pub mod $kind;)*
@@ -47,4 +50,4 @@ macro_rules! kinds {
     };
 }
 
-kinds! { mysql redis elasticsearch }
+kinds! { mysql redis elasticsearch nacos }

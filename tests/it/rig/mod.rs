@@ -7,9 +7,12 @@ pub mod java;
 pub mod lab;
 pub mod libvirt;
 pub mod mysql;
+pub mod opensearch;
 pub mod redis;
+pub mod registry;
 pub mod search;
 pub mod sshd;
+pub mod stub;
 pub mod terminal;
 pub mod watch;
 

@@ -192,13 +192,14 @@ pub fn settled(nodes: &[Server]) {
 }
 
 /// Sits before a server and changes one word in all that it says. Both words are of one length.
-pub fn liar(before: &Server, truth: &'static str, lie: &'static str) -> String {
+pub fn liar(before: &Server, truth: &str, lie: &str) -> String {
     liar_before(&before.host, before.address(), truth, lie)
 }
 
 /// The same before any server.
-pub fn liar_before(host: &str, target: String, truth: &'static str, lie: &'static str) -> String {
+pub fn liar_before(host: &str, target: String, truth: &str, lie: &str) -> String {
     assert_eq!(truth.len(), lie.len());
+    let (truth, lie) = (truth.to_owned(), lie.to_owned());
     let listener = TcpListener::bind((host, 0)).unwrap();
     let address = listener.local_addr().unwrap().to_string();
     std::thread::spawn(move || {
@@ -206,6 +207,7 @@ pub fn liar_before(host: &str, target: String, truth: &'static str, lie: &'stati
             let (Ok(client), Ok(server)) = (client, TcpStream::connect(&target)) else { continue };
             let (a, b) = (client.try_clone().unwrap(), server.try_clone().unwrap());
             std::thread::spawn(move || pump(client, server, None));
+            let (truth, lie) = (truth.clone(), lie.clone());
             std::thread::spawn(move || pump(b, a, Some((truth.as_bytes(), lie.as_bytes()))));
         }
     });
