@@ -16,8 +16,6 @@
 
 use std::time::Duration;
 
-use serde_json::Map;
-
 use super::journal::{Asked, Closing, Decision, Event};
 use super::spec::{Danger, Hint};
 use super::step::Step;
@@ -54,7 +52,7 @@ impl Job {
             name: step.name.clone(),
             target: step.target.clone(),
             action: step.action.clone(),
-            args: if step.no_log { Map::new() } else { step.args.clone() },
+            args: step.shown(),
             danger: step.danger,
         }
     }

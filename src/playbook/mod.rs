@@ -5,10 +5,15 @@ pub mod due;
 pub mod inventory;
 pub mod journal;
 pub mod keys;
+#[cfg(test)]
+mod kit;
+pub mod library;
+pub mod lint;
 pub mod mistake;
 pub mod outcome;
 pub mod parse;
 pub mod run;
+pub mod schema;
 pub mod spec;
 pub mod step;
 pub mod template;

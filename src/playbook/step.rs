@@ -65,9 +65,25 @@ pub struct Step {
     pub become_user: Option<String>,
     pub environment: BTreeMap<String, String>,
     pub danger: Danger,
+    /// Arguments that may hold a secret: they are never shown and never written down.
+    pub hidden: Vec<String>,
     /// Nothing of its arguments and of what it says may be written down.
     pub no_log: bool,
     pub timeout: Duration,
+}
+
+impl Step {
+    /// The arguments as they may be shown and written down.
+    pub fn shown(&self) -> Map<String, Value> {
+        if self.no_log {
+            return Map::new();
+        }
+        let show = |(name, value): (&String, &Value)| {
+            let value = if self.hidden.contains(name) { Value::from("***") } else { value.clone() };
+            (name.clone(), value)
+        };
+        self.args.iter().map(show).collect()
+    }
 }
 
 impl fmt::Debug for Step {

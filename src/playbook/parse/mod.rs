@@ -3,6 +3,8 @@
 mod play;
 mod reader;
 mod task;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Write as _;
 

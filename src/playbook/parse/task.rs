@@ -266,8 +266,9 @@ fn value(r: &mut Reader<'_>, action: &str, field: &str, kind: FieldKind, var: &V
     }
     let scalar = var.value.is_string() || var.value.is_number();
     let expected = match kind {
-        FieldKind::Text | FieldKind::ShellLine | FieldKind::Sql | FieldKind::Secret | FieldKind::File if scalar => return,
-        FieldKind::Text | FieldKind::ShellLine | FieldKind::Sql | FieldKind::Secret => "a text",
+        FieldKind::Text | FieldKind::ShellLine | FieldKind::Sql | FieldKind::File if scalar => return,
+        FieldKind::Sql if var.value.is_array() => return,
+        FieldKind::Text | FieldKind::ShellLine | FieldKind::Sql => "a text",
         FieldKind::Number if var.value.is_number() => return,
         FieldKind::Number => "a number",
         FieldKind::Duration if super::duration(&var.value).is_some() => return,
@@ -278,7 +279,7 @@ fn value(r: &mut Reader<'_>, action: &str, field: &str, kind: FieldKind, var: &V
         FieldKind::List => "a list",
         FieldKind::Map if var.value.is_object() => return,
         FieldKind::Map => "a map",
-        FieldKind::Any => return,
+        FieldKind::Any | FieldKind::Secret => return,
         FieldKind::Conditions => match &var.value {
             Value::String(_) | Value::Bool(_) => return,
             Value::Array(list) if list.iter().all(|v| v.is_string() || v.is_boolean()) => return,

@@ -68,8 +68,8 @@ impl Run {
                 // What an undo must leave is said like what a probe must find.
                 Ok(match self.probed(probe, outcome, &scope)? {
                     Judged::Done => Judged::Ok,
-                    Judged::ToDo => Judged::Failed,
-                    other => other,
+                    Judged::Unknown if outcome.status == Status::Unknown => Judged::Unknown,
+                    _ => Judged::Failed,
                 })
             }
             Phase::Act => self.acted_well(task, job, outcome, &scope),
@@ -85,8 +85,8 @@ impl Run {
             return Ok(Judged::Unknown);
         }
         let conditions = probe.map(|p| p.ok_when.as_slice()).unwrap_or_default();
+        let answered = outcome.status == Status::Ok || outcome.rc.is_some() || outcome.data.contains_key("status");
         if conditions.is_empty() {
-            let answered = outcome.rc.is_some() || outcome.data.contains_key("status") || outcome.data.contains_key("ok");
             return Ok(match outcome.status {
                 Status::Ok => Judged::Done,
                 _ if answered => Judged::ToDo,
@@ -102,8 +102,13 @@ impl Run {
                 }
                 Ok(Judged::ToDo)
             }
-            // What the answer should have had and has not: it could not be asked for, or it is not there yet.
-            Err(trouble) if trouble.kind == Kind::Undefined && outcome.status == Status::Failed => Ok(Judged::Unknown),
+            // What the answer should have had and has not: it is not there yet, or it could not be asked for.
+            Err(trouble) if trouble.kind == Kind::Undefined => {
+                if outcome.message.is_empty() {
+                    outcome.message = trouble.text;
+                }
+                Ok(if answered { Judged::ToDo } else { Judged::Unknown })
+            }
             Err(trouble) => Err(trouble),
         }
     }

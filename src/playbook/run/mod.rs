@@ -6,6 +6,8 @@ mod judge;
 mod next;
 mod recap;
 mod render;
+#[cfg(test)]
+mod tests;
 mod undo;
 mod walk;
 

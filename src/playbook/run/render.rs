@@ -24,6 +24,9 @@ const TIMEOUT: Duration = Duration::from_mins(5);
 /// Of a look.
 const PROBE_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// The value of `omit`: a field that has it is left out.
+const OMIT: &str = "\u{0}omit";
+
 /// What the inventory says of a host.
 pub(super) fn host_vars(inventory: &Inventory, name: &str) -> Map<String, Value> {
     let mut vars = Map::new();
@@ -79,6 +82,7 @@ impl Run {
         let mut own = host_vars(&setup.inventory, host);
         own.insert("play_hosts".to_owned(), json!(self.hosts.keys().collect::<Vec<_>>()));
         own.insert("ansible_play_hosts".to_owned(), json!(self.hosts.keys().collect::<Vec<_>>()));
+        own.insert("omit".to_owned(), json!(OMIT));
         own.insert("groups".to_owned(), json!(setup.inventory.groups()));
         let facts = self.hosts.get(host).map(|h| h.facts.clone()).unwrap_or_default();
         Scope::new(
@@ -163,6 +167,7 @@ impl Run {
             become_user,
             environment: self.environment(&[&book.environment, &task.environment], scope)?,
             danger: if phase.acts() { task.danger } else { Danger::None },
+            hidden: self.hidden(call),
             no_log: task.no_log,
             timeout,
         })
@@ -207,9 +212,17 @@ impl Run {
                 }
                 _ => self.engine.var(var, scope)?,
             };
-            out.insert(name.clone(), value);
+            if value != OMIT {
+                out.insert(name.clone(), value);
+            }
         }
         Ok(out)
+    }
+
+    /// The fields that may hold a secret.
+    fn hidden(&self, call: &Call) -> Vec<String> {
+        let fields = self.setup.catalog.action(&call.action).map(|a| a.fields).unwrap_or_default();
+        fields.iter().filter(|f| f.kind == FieldKind::Secret && call.args.contains_key(f.name)).map(|f| f.name.to_owned()).collect()
     }
 
     fn conditions(&self, var: &Var, scope: &Scope) -> Result<Value, Trouble> {

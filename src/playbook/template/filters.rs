@@ -44,7 +44,7 @@ pub fn add(env: &mut Environment<'static>) {
     env.add_filter("regex_findall", |text: &str, pattern: &str| regex_all(text, pattern));
     env.add_filter("combine", |v: &Jinja, others: Rest<Jinja>, kwargs: Kwargs| combine(v, &others, &kwargs));
     env.add_filter("dict2items", |v: &Jinja| dict2items(v));
-    env.add_filter("items2dict", |v: &Jinja| items2dict(v));
+    env.add_filter("items2dict", |v: &Jinja, kwargs: Kwargs| items2dict(v, &kwargs));
     env.add_filter("difference", |a: &Jinja, b: &Jinja| sets(a, b, |here, there| here && !there));
     env.add_filter("intersect", |a: &Jinja, b: &Jinja| sets(a, b, |here, there| here && there));
     env.add_filter("union", |a: &Jinja, b: &Jinja| union(a, b));
@@ -304,12 +304,15 @@ fn dict2items(value: &Jinja) -> Result<Jinja, Error> {
     Ok(from_json(&Value::Array(items)))
 }
 
-fn items2dict(value: &Jinja) -> Result<Jinja, Error> {
+fn items2dict(value: &Jinja, kwargs: &Kwargs) -> Result<Jinja, Error> {
+    let key_name = kwargs.get::<Option<String>>("key_name")?.unwrap_or_else(|| "key".to_owned());
+    let value_name = kwargs.get::<Option<String>>("value_name")?.unwrap_or_else(|| "value".to_owned());
+    kwargs.assert_all_used()?;
     let mut map = Map::new();
     for item in value.try_iter()? {
         let item = object(&item)?;
-        let key = item.get("key").and_then(Value::as_str).ok_or_else(|| invalid("an item has no `key`"))?;
-        map.insert(key.to_owned(), item.get("value").cloned().unwrap_or(Value::Null));
+        let key = item.get(&key_name).and_then(Value::as_str).ok_or_else(|| invalid(format!("an item has no `{key_name}`")))?;
+        map.insert(key.to_owned(), item.get(&value_name).cloned().unwrap_or(Value::Null));
     }
     Ok(from_json(&Value::Object(map)))
 }

@@ -157,7 +157,12 @@ impl Engine {
             Form::Expression => self.env.compile_expression(text).map(|e| e.undeclared_variables(false)),
         };
         let names = names.map_err(|e| Trouble { at: within(at, &e), text: said(&e), kind: Kind::Wrong })?;
-        Ok(names.into_iter().filter(|n| !self.env.globals().any(|(g, _)| g == n)).collect())
+        Ok(names.into_iter().collect())
+    }
+
+    /// Is it a function that every template has?
+    pub fn is_global(&self, name: &str) -> bool {
+        self.env.globals().any(|(g, _)| g == name)
     }
 
     fn explain(&self, at: &Place, text: &str, form: Form, error: &Error, scope: &Scope) -> Trouble {
@@ -175,7 +180,7 @@ impl Engine {
         let mut paths: Vec<String> = paths.unwrap_or_default().into_iter().collect();
         paths.sort();
         for path in paths {
-            if self.env.globals().any(|(g, _)| g == path) {
+            if self.is_global(&path) {
                 continue;
             }
             if let Some(missing) = scope.missing(&path) {

@@ -122,5 +122,5 @@ fn a_template_tells_the_names_that_it_needs() {
     let engine = Engine::default();
     let names = engine.inspect(&at(), "{{ a.b }} {% for x in list %}{{ x }}{{ c | default(d) }}{% endfor %}", Form::Template).unwrap();
     assert_eq!(names.into_iter().collect::<Vec<_>>(), ["a", "c", "d", "list"]);
-    assert_eq!(engine.inspect(&at(), "a and range(3)", Form::Expression).unwrap().len(), 1);
+    assert!(engine.is_global("range") && !engine.is_global("a"));
 }
