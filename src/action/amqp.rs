@@ -91,6 +91,10 @@ async fn run(given: &Args, cx: &ActionCx) -> Result<Outcome, ActionError> {
     Ok(match ended {
         Ok(Ok(text)) if text.starts_with("a message") => Outcome::failed(text),
         Ok(Ok(text)) => Outcome::ok(false).said(text),
+        // The broker said no, which is an answer; a line that nobody takes is none.
+        Ok(Err(why)) if why.contains("REFUSED") || why.contains("NOT_ALLOWED") || why.contains("NOT_FOUND") => {
+            Outcome::failed(cx.redact.clean(&why)).fact("ok", false)
+        }
         Ok(Err(why)) => Outcome::failed(cx.redact.clean(&why)),
         Err(_) => Outcome::failed("the broker did not answer in time"),
     })

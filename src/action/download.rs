@@ -3,12 +3,16 @@
 //! fetched at all.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::deploy::{Wanted, sha256};
 use super::{args, http, remote};
 use crate::link::http::Request;
 use crate::link::shell::quote;
 use crate::port::action::{ActionCx, ActionError, Args, Ended, Found, Hindrance, Origin, Outcome};
+
+/// For a whole download outside a run.
+const LONGEST: Duration = Duration::from_mins(10);
 
 /// What to fetch, and what it must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,9 +74,22 @@ impl Download {
             return self.bundled(folder);
         }
         let address = self.address(&cx.origin)?;
-        let bytes = http::fetch(cx, address, Request::get).await?;
+        let bytes = http::fetch(&cx.stop, cx.limit, address, Request::get).await?;
         self.fits(&bytes, address)?;
         Ok(bytes)
+    }
+
+    /// All of it from the network, outside a run.
+    pub async fn alone(&self) -> Result<Vec<u8>, ActionError> {
+        let stop = tokio_util::sync::CancellationToken::new();
+        let bytes = http::fetch(&stop, LONGEST, &self.url, Request::get).await?;
+        self.fits(&bytes, &self.url)?;
+        Ok(bytes)
+    }
+
+    /// Are these the bytes that the sum names?
+    pub fn is(&self, bytes: &[u8]) -> bool {
+        sha256(bytes) == self.sha256
     }
 
     fn bundled(&self, folder: &Path) -> Result<Vec<u8>, ActionError> {

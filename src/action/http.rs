@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
 
 use super::way;
 use crate::link::http::{Client, Connected, Connector, Failure, Limits, Login, Request, Response, Server};
@@ -31,21 +32,21 @@ pub(super) async fn client(given: &Args, cx: &ActionCx, server: Server, tls: Tls
 }
 
 /// GETs what an address stands for, redirects followed, from this machine.
-pub(super) async fn fetch(cx: &ActionCx, address: &str, request: impl Fn(String) -> Request) -> Result<Vec<u8>, ActionError> {
+pub(super) async fn fetch(stop: &CancellationToken, limit: Duration, address: &str, request: impl Fn(String) -> Request) -> Result<Vec<u8>, ActionError> {
     let failed = |address: &str, why: String| ActionError::unreachable(format!("{address}: {why}"));
     let mut address = address.to_owned();
     for _ in 0..=MOST_HOPS {
         let (server, path) = Server::of_url(&address).map_err(ActionError::arguments)?;
         let connector = crate::link::http::direct(&server);
         let mut client = Client::new(server, Tls::Off, Login::None, connector).map_err(|e| failed(&address, e.to_string()))?.limited(Limits {
-            answer: cx.limit.max(Duration::from_mins(1)),
+            answer: limit.max(Duration::from_mins(1)),
             body: MOST_FETCHED,
             ..Limits::default()
         });
         let request = request(path);
         let response: Response = tokio::select! {
             response = client.send(&request) => response.map_err(|e| failed(&address, e.to_string()))?,
-            () = cx.stop.cancelled() => return Err(ActionError::cancelled()),
+            () = stop.cancelled() => return Err(ActionError::cancelled()),
         };
         if response.status.is_redirection() {
             let to = response.headers.get(http::header::LOCATION).and_then(|l| l.to_str().ok()).unwrap_or_default();

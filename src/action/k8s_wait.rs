@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{args, kube as api, way};
 use crate::base::clock::Stopwatch;
 use crate::model::catalog::{ActionSpec, Field, FieldKind, Others, Place, Touches};
-use crate::port::action::{Action, ActionCx, ActionError, Args, Found, Hindrance, Outcome, Stream};
+use crate::port::action::{Action, ActionCx, ActionError, Args, Found, Hindrance, Outcome, Purpose, Stream};
 
 #[derive(Debug)]
 pub(super) struct Step;
@@ -188,8 +188,11 @@ async fn run(given: &Args, cx: &ActionCx) -> Result<Outcome, ActionError> {
             cx.live.line(Stream::Out, &why);
             told.clone_from(&why);
         }
+        if cx.purpose == Purpose::Look {
+            return Ok(Outcome::failed(why).fact("ok", false));
+        }
         if watch.elapsed() > limit {
-            return Ok(Outcome::failed(format!("not within {} s: {why}", limit.as_secs())));
+            return Ok(Outcome::failed(format!("not within {} s: {why}", limit.as_secs())).fact("ok", false));
         }
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(1)) => {}

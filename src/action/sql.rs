@@ -223,7 +223,7 @@ fn parameter(value: &Value) -> Cell {
 
 async fn run(given: &Args, cx: &ActionCx) -> Result<Outcome, ActionError> {
     let all = statements(given, cx)?;
-    if cx.purpose == Purpose::Look && !all.iter().all(|s| looks(s)) {
+    if cx.purpose != Purpose::Act && !all.iter().all(|s| looks(s)) {
         return Err(ActionError::new(
             Hindrance::Arguments,
             "a look may only SELECT and SHOW",

@@ -82,7 +82,7 @@ async fn run(given: &Args, cx: &ActionCx) -> Result<Outcome, ActionError> {
         ));
     }
     let method = method(given)?;
-    if cx.purpose == Purpose::Look && matches!(method, Method::PUT | Method::PATCH | Method::DELETE) {
+    if cx.purpose != Purpose::Act && matches!(method, Method::PUT | Method::PATCH | Method::DELETE) {
         return Err(ActionError::new(
             Hindrance::Arguments,
             format!("a look may not {method}"),

@@ -9,7 +9,7 @@ use super::{args, remote, way};
 use crate::base::clock::Stopwatch;
 use crate::link::shell::quote;
 use crate::model::catalog::{ActionSpec, Field, FieldKind, Others, Place, Touches};
-use crate::port::action::{Action, ActionCx, ActionError, Args, Found, Outcome};
+use crate::port::action::{Action, ActionCx, ActionError, Args, Found, Outcome, Purpose};
 
 #[derive(Debug)]
 pub(super) struct Step;
@@ -87,8 +87,11 @@ async fn run(given: &Args, cx: &ActionCx) -> Result<Outcome, ActionError> {
             Ok(()) => return Ok(Outcome::ok(false).fact("elapsed", watch.elapsed().as_secs())),
             Err(why) => why,
         };
+        if cx.purpose == Purpose::Look {
+            return Ok(Outcome::failed(why).fact("ok", false));
+        }
         if watch.elapsed() + pause > limit {
-            return Ok(Outcome::failed(format!("not within {} s: {why}", limit.as_secs())));
+            return Ok(Outcome::failed(format!("not within {} s: {why}", limit.as_secs())).fact("ok", false));
         }
     }
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
 
+use super::playbook::args::PlaybookCommand;
+
 const EXAMPLES: &str = "Examples:
   quarterdeck                              this machine and the current kube context, or what the configuration names
   quarterdeck --config lab.toml            another configuration
@@ -72,6 +74,11 @@ pub enum Command {
     /// Print what a pod, a host, a unit, a container or a group says, live or once
     #[command(after_help = super::logs::HELP)]
     Logs(super::logs::Options),
+    /// Carry out steps on hosts, clusters and middleware: shown, checked, verified, journalled
+    Playbook {
+        #[command(subcommand)]
+        command: PlaybookCommand,
+    },
     /// Check or show the configuration
     Config {
         #[command(subcommand)]

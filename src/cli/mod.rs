@@ -12,6 +12,7 @@ pub mod load;
 pub mod log;
 pub mod logs;
 pub mod man;
+pub mod playbook;
 pub mod run;
 pub mod state;
 pub mod status;
@@ -33,7 +34,7 @@ pub fn dispatch(args: &Args, catalog: &Catalog, out: &mut dyn Write) -> Option<i
         Command::Config { command: ConfigCommand::Check { live: false } } => Some(config::check(&load(), out)),
         Command::Config { command: ConfigCommand::Show } => Some(config::print(&load(), out)),
         Command::Config { command: ConfigCommand::Paths } => Some(config::paths(&load(), out)),
-        Command::Config { command: ConfigCommand::Check { live: true } } | Command::Status { .. } | Command::Logs(_) => None,
+        Command::Config { command: ConfigCommand::Check { live: true } } | Command::Status { .. } | Command::Logs(_) | Command::Playbook { .. } => None,
     }
 }
 

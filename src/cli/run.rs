@@ -59,6 +59,7 @@ fn with_sources(args: &Args, catalog: &Catalog) -> io::Result<u8> {
     let end = runtime.block_on(async {
         match &args.command {
             Some(Command::Config { command: ConfigCommand::Check { live: true } }) => check_live(&config).await,
+            Some(Command::Playbook { command }) => super::playbook::main(config, catalog, command, args.global.write).await,
             Some(Command::Status { json, timeout }) => {
                 picture(&config, if *json { status::Format::Json } else { status::Format::Text }, Duration::from_secs(*timeout)).await
             }

@@ -6,6 +6,7 @@ mod group;
 mod links;
 pub mod log;
 pub mod outlet;
+pub mod run;
 pub mod supervisor;
 mod tunnel;
 

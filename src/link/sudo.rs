@@ -20,6 +20,8 @@ const ASK_SUDO: Duration = Duration::from_secs(15);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
+    /// The account is root already.
+    Root,
     Free,
     WithPassword,
 }
@@ -28,6 +30,8 @@ enum Way {
 pub struct SudoShell {
     inner: Arc<dyn Shell>,
     host: Name,
+    /// Whose rights; root where there is none.
+    user: Option<Name>,
     password: Option<SecretRef>,
     secrets: Secrets,
     way: tokio::sync::Mutex<Option<Result<Way, SourceError>>>,
@@ -41,7 +45,19 @@ impl std::fmt::Debug for SudoShell {
 
 impl SudoShell {
     pub fn new(inner: Arc<dyn Shell>, host: &str, password: Option<SecretRef>, secrets: Secrets) -> Self {
-        Self { inner, host: host.into(), password, secrets, way: tokio::sync::Mutex::default() }
+        Self { inner, host: host.into(), user: None, password, secrets, way: tokio::sync::Mutex::default() }
+    }
+
+    /// Another user's rights than root's.
+    #[must_use]
+    pub fn for_user(mut self, user: &str) -> Self {
+        self.user = (user != "root").then(|| user.into());
+        self
+    }
+
+    /// ` -u 'name'`, or nothing.
+    fn option(&self) -> String {
+        self.user.as_ref().map(|u| format!(" -u {}", quote(u))).unwrap_or_default()
     }
 
     /// Forgets a refusal, so that the next command asks sudo again.
@@ -70,7 +86,11 @@ impl SudoShell {
     }
 
     async fn find(&self) -> Result<Way, SourceError> {
-        let free = self.inner.run("sudo -n true", b"", ASK_SUDO).await?;
+        // Where root logs in there is often no sudo, and no need of one.
+        let free = self.inner.run(&format!("[ \"$(id -u)\" = 0 ] && echo root || sudo -n{} true", self.option()), b"", ASK_SUDO).await?;
+        if free.stdout.trim() == "root" {
+            return Ok(Way::Root);
+        }
         if free.status == ExitStatus::Code(0) {
             return Ok(Way::Free);
         }
@@ -83,7 +103,8 @@ impl SudoShell {
         };
         let secret = self.secrets.resolve(from, &self.host, AskKind::SudoPassword).await?;
         // Validated once by itself: one line is one attempt, and what is wrong costs no command.
-        let out = self.inner.run("sudo -k; sudo -S -p '' true", format!("{}\n", secret.expose_secret()).as_bytes(), ASK_SUDO).await?;
+        let out =
+            self.inner.run(&format!("sudo -k; sudo -S -p ''{} true", self.option()), format!("{}\n", secret.expose_secret()).as_bytes(), ASK_SUDO).await?;
         if out.status == ExitStatus::Code(0) {
             return Ok(Way::WithPassword);
         }
@@ -100,9 +121,16 @@ impl SudoShell {
         match (self.way().await?, &self.password) {
             (Way::WithPassword, Some(from)) => {
                 let secret = self.secrets.resolve(from, &self.host, AskKind::SudoPassword).await?;
-                Ok((format!("sudo -k; exec sudo -S -p '' sh -c {}", quote(line)), format!("{}\n", secret.expose_secret()).into_bytes()))
+                Ok((format!("sudo -k; exec sudo -S -p ''{} sh -c {}", self.option(), quote(line)), format!("{}\n", secret.expose_secret()).into_bytes()))
             }
-            _ => Ok((format!("exec sudo -n sh -c {}", quote(line)), Vec::new())),
+            (Way::Root, _) => Ok((
+                match &self.user {
+                    None => line.to_owned(),
+                    Some(user) => format!("exec runuser -u {} -- sh -c {}", quote(user), quote(line)),
+                },
+                Vec::new(),
+            )),
+            _ => Ok((format!("exec sudo -n{} sh -c {}", self.option(), quote(line)), Vec::new())),
         }
     }
 }

@@ -89,7 +89,7 @@ pub struct Outcome {
 }
 
 /// How much of a stream `register` can see.
-pub const MOST_KEPT: usize = 1 << 20;
+pub const MOST_KEPT: usize = 128 << 10;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -262,8 +262,10 @@ impl ActionCx {
 /// What an action is run for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// To see how things are: a step's `check` or `verify`. What can be told to change something is refused.
+    /// To see how things are now: a step's `check`. What can be told to change something is refused, and nothing is waited for.
     Look,
+    /// To see whether things have become as they should be: a step's `verify`. As a look, but it may wait.
+    Verify,
     Act,
 }
 

@@ -29,6 +29,8 @@ const KEEPALIVE: Duration = Duration::from_secs(15);
 pub(super) struct Connection {
     pub(super) handle: Handle<Guard>,
     pub(super) why: Arc<Mutex<Option<String>>>,
+    /// The fingerprint of the server's key, as OpenSSH prints it.
+    pub(super) key: String,
     _via: Option<Arc<Connection>>,
     _proxy: Option<Child>,
 }
@@ -48,6 +50,7 @@ pub(super) struct Guard {
     address: String,
     refused: Arc<Mutex<Option<(Known, PublicKey)>>>,
     why: Arc<Mutex<Option<String>>>,
+    accepted: Arc<Mutex<String>>,
 }
 
 impl client::Handler for Guard {
@@ -60,6 +63,7 @@ impl client::Handler for Guard {
             None => known_hosts::judge(&self.files, &self.entry, &key),
         };
         if known == Known::Yes {
+            *self.accepted.lock().unwrap_or_else(PoisonError::into_inner) = key.fingerprint(HashAlg::Sha256).to_string();
             return Ok(true);
         }
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some((known, key));
@@ -90,11 +94,12 @@ pub(super) async fn dial(shared: &Shared, host: &Host, telling: Telling) -> Resu
         };
         let refused = Arc::new(Mutex::new(None));
         let why = Arc::new(Mutex::new(None));
+        let accepted = Arc::new(Mutex::new(String::new()));
         let address = options.alias.clone().unwrap_or_else(|| options.address.clone());
         let entry = known_hosts::entry_name(&address, options.port);
         let files = known_hosts::read(&options.known_hosts);
         let config = Arc::new(config(&known_hosts::types(&files, &entry), known_hosts::has_authority(&files, &entry)));
-        let guard = Guard { files, entry: entry.clone(), address, refused: refused.clone(), why: why.clone() };
+        let guard = Guard { files, entry: entry.clone(), address, refused: refused.clone(), why: why.clone(), accepted: accepted.clone() };
         let permit = shared.dials.acquire().await;
         let (line, mut proxy) = line(&host.name, options, via.as_ref().map(|(n, c)| (n.as_str(), &**c))).await?;
         let shook = timeout(DIAL, client::connect_stream(config, line, guard)).await;
@@ -118,7 +123,10 @@ pub(super) async fn dial(shared: &Shared, host: &Host, telling: Telling) -> Resu
         };
         let login = Login { shared, handle: &mut handle, name: &host.name, group: host.group.clone(), spec: &host.spec, options };
         match login.run().await {
-            Ok(()) => return Ok(Connection { handle, why, _via: via.map(|(_, c)| c), _proxy: proxy }),
+            Ok(()) => {
+                let key = accepted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                return Ok(Connection { handle, why, key, _via: via.map(|(_, c)| c), _proxy: proxy });
+            }
             Err(Ended::Refused(error)) => return Err(error),
             Err(Ended::Lost) => {
                 tokio::time::sleep(Duration::from_millis(50)).await;

@@ -242,6 +242,13 @@ impl SshPool {
         dial::direct(address, name, &connection, address, port).await
     }
 
+    /// Who answers at the host's address: the fingerprint of its key. Logs in where nobody has yet.
+    pub async fn identity(&self, name: &str) -> Result<String, SourceError> {
+        let host = self.host(name)?;
+        let connection = host.connection(&self.0, Telling::TellAgain).await?;
+        Ok(connection.key.clone())
+    }
+
     /// A Unix socket of the host (`/var/run/docker.sock`).
     pub async fn socket(&self, name: &str, path: &str) -> Result<Box<dyn Line>, SourceError> {
         let host = self.host(name)?;

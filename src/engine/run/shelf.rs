@@ -1,0 +1,49 @@
+//! Where playbooks are found: a file, or a name in the folders that hold some.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::stage::Beside;
+use crate::config::spec::Config;
+use crate::model::catalog::Catalog;
+use crate::playbook::parse::{Parsed, parse};
+use crate::port::action::Files;
+
+/// A playbook and the files beside it.
+pub struct Found {
+    pub parsed: Parsed,
+    pub files: Arc<dyn Files>,
+}
+
+impl std::fmt::Debug for Found {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Found").field("parsed", &self.parsed).finish_non_exhaustive()
+    }
+}
+
+/// The folders that playbooks are looked for in by name.
+pub fn folders(config: &Config) -> Vec<PathBuf> {
+    let beside = config.path.as_ref().and_then(|p| p.parent()).map(|p| p.join("playbooks"));
+    beside.into_iter().chain([PathBuf::from("playbooks")]).collect()
+}
+
+/// Reads a playbook by path or by name.
+///
+/// # Errors
+/// There is none of that name, or its file cannot be read.
+pub fn open(config: &Config, catalog: &Catalog, name: &str) -> Result<Found, String> {
+    let mut tried = vec![PathBuf::from(name)];
+    if !name.contains('/') {
+        tried.extend(folders(config).iter().map(|f| f.join(format!("{}.yaml", name.trim_end_matches(".yaml")))));
+    }
+    let Some(path) = tried.iter().find(|p| p.is_file()) else {
+        let places: Vec<String> = tried.iter().map(|p| p.display().to_string()).collect();
+        return Err(format!("there is no playbook {name}; looked at {}", places.join(", ")));
+    };
+    let text = std::fs::read_to_string(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    let folder = whole.parent().unwrap_or(Path::new("/")).to_owned();
+    let beside = folder.clone();
+    let parsed = parse(&whole.display().to_string(), &text, catalog, &move |file: &str| std::fs::read_to_string(beside.join(file)).map_err(|e| e.to_string()));
+    Ok(Found { parsed, files: Arc::new(Beside(folder)) })
+}
