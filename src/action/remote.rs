@@ -106,7 +106,9 @@ pub(super) async fn act(cx: &ActionCx, script: &str, stdin: &[u8], telling: Tell
     let said = talk(cx, &*shell, Work { script, stdin, mark: Some(&cx.mark), limit: cx.limit, telling }).await?;
     if matches!(said.how, How::TimedOut | How::Cancelled) {
         // The channel is gone, but a remote command without a terminal does not notice that.
-        let _ = shell.run(&end_marked(&cx.mark), b"", Duration::from_secs(15)).await;
+        if let Err(e) = shell.run(&end_marked(&cx.mark), b"", Duration::from_secs(15)).await {
+            return Ok(Said { how: How::Lost(format!("no end after {} s, and what it started could not be ended: {}", cx.limit.as_secs(), e.text)), ..said });
+        }
     }
     Ok(said)
 }

@@ -75,7 +75,7 @@ fn with_sources(args: &Args, catalog: &Catalog) -> io::Result<u8> {
             }
             _ => {
                 restore_on_panic();
-                Box::pin(cockpit::run(config)).await.map(|()| 0)
+                Box::pin(cockpit::run(config, catalog, args.global.write)).await.map(|()| 0)
             }
         }
     });

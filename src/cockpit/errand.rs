@@ -48,6 +48,11 @@ pub(super) async fn run(program: &str, args: &[String], env: &[(String, String)]
     if status.success() { Ok(()) } else { Err(format!("{program} ended with {status}; run it by hand to see why")) }
 }
 
+/// Tells something on the ordinary screen.
+pub(super) fn say(line: &str) {
+    println_plain(line);
+}
+
 fn println_plain(line: &str) {
     let _ = writeln!(std::io::stderr(), "{}", crate::base::text::clean(line));
 }

@@ -4,6 +4,7 @@
 
 mod errand;
 mod lookup;
+mod playbooks;
 mod save;
 mod seat;
 mod signals;
@@ -16,17 +17,20 @@ use std::time::Duration;
 
 use crossterm::event::EventStream;
 use futures::StreamExt;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::base::clock::{Clock, Moment, Stopwatch, SystemClock};
 use crate::base::redact::Redactor;
 use crate::config::spec::Config;
 use crate::engine::asker::Answers;
+use crate::engine::run::session::{Booth, Session};
 use crate::engine::{Engine, REQUESTS, fleet};
+use crate::model::catalog::Catalog;
 use crate::model::effect::{Effect, Errand, LargeText};
 use crate::model::fact::{Batch, Fact, Notice};
 use crate::model::id::Name;
 use crate::model::log::{LogEvent, LogFact, LogId, LogQuery};
+use crate::model::run::RunPicture;
 use crate::model::source::Subject;
 use crate::store::Store;
 
@@ -58,13 +62,19 @@ struct Cockpit {
     state: Option<PathBuf>,
     /// What tasks beside the loop have to say.
     told: mpsc::Sender<Notice>,
+    booth: Booth,
+    session: Option<Session>,
+    pictures: Option<watch::Receiver<Arc<RunPicture>>>,
+    /// A person has said once that they want to go while a run was at work.
+    quitting: bool,
 }
 
 /// Runs until a person quits or a signal ends it. The terminal is given back on every way out.
-pub async fn run(config: Config) -> io::Result<()> {
+pub async fn run(config: Config, catalog: &Catalog, write: bool) -> io::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let mut signals = Signals::new()?;
-    let seat = Seat::open(&config)?;
+    let seat = Seat::open(&config, write)?;
+    let config = Arc::new(config);
     let (mut engine, mut batches) = Engine::new(clock.clone(), Redactor::default(), Answers::ByPerson);
     let mut store = Store::new(config.limits.clone());
     let now = clock.now();
@@ -73,7 +83,22 @@ pub async fn run(config: Config) -> io::Result<()> {
         store.apply(Batch { source, at: now, facts: vec![Fact::Source(status)] }, now);
     }
     let (told, mut notices) = mpsc::channel(16);
-    let mut cockpit = Cockpit { store, seat, engine, clock, waiting: VecDeque::new(), due: None, dirty: true, state: config.state.clone(), told };
+    let booth = playbooks::booth(&engine, &config, catalog);
+    let mut cockpit = Cockpit {
+        store,
+        seat,
+        engine,
+        clock,
+        waiting: VecDeque::new(),
+        due: None,
+        dirty: true,
+        state: config.state.clone(),
+        told,
+        booth,
+        session: None,
+        pictures: None,
+        quitting: false,
+    };
     cockpit.tick();
     let mut input = EventStream::new();
     let mut taken = Vec::with_capacity(64);
@@ -119,6 +144,10 @@ pub async fn run(config: Config) -> io::Result<()> {
                 cockpit.dirty = true;
             }
             () = async {}, if behind => cockpit.apply(),
+            picture = playbooks::next_picture(&mut cockpit.pictures) => {
+                cockpit.seat.run_picture(picture);
+                cockpit.dirty = true;
+            }
             () = tokio::time::sleep(frame_in.unwrap_or_default()), if frame_in.is_some() => cockpit.draw()?,
             () = tokio::time::sleep(wake) => cockpit.wake(),
             // What is looked for goes on while nothing else wants to be done.
@@ -214,7 +243,12 @@ impl Cockpit {
                 Effect::Suspend(errand) => self.run_errand(errand).await,
                 Effect::Redraw => self.seat.redraw_all(),
                 Effect::Background => self.seat.background(),
-                Effect::Quit => return Some(End::Quit),
+                Effect::Books => self.list_books(),
+                Effect::OpenBook(name) => self.open_book(&name),
+                Effect::RunReply { id, reply } => self.run_reply(id, reply),
+                Effect::Armed(seconds) => self.armed(seconds),
+                Effect::Quit if self.may_quit() => return Some(End::Quit),
+                Effect::Quit => {}
             }
         }
         None
@@ -281,6 +315,9 @@ impl Cockpit {
             self.seat.remember(folder);
         }
         drop(self.seat);
+        if let Some(resume) = Self::end_session(self.session).await {
+            errand::say(&format!("the run of a playbook was stopped; go on with: {resume}"));
+        }
         self.engine.stop().await;
     }
 }

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossterm::event::{Event, KeyCode as Code, KeyEvent, KeyEventKind, KeyModifiers, MouseEventKind};
@@ -18,6 +19,7 @@ use crate::config::lang::Lang;
 use crate::config::spec::{Config, GlyphChoice, ReadOnly, Severity};
 use crate::model::effect::{Document, Effect, RequestId};
 use crate::model::fact::Notice;
+use crate::model::run::{BookLine, RunPicture};
 use crate::store::Store;
 use crate::ui::clipboard::{self, Wrap};
 use crate::ui::paint::Depth;
@@ -44,7 +46,7 @@ pub(super) struct Seat {
 
 impl Seat {
     /// Takes the terminal and finds out what it can.
-    pub(super) fn open(config: &Config) -> io::Result<Self> {
+    pub(super) fn open(config: &Config, write: bool) -> io::Result<Self> {
         let mouse = if config.ui.mouse { Mouse::On } else { Mouse::Off };
         let screen = Screen::enter(mouse)?;
         let var = |name: &str| env::var(name).unwrap_or_default();
@@ -76,7 +78,13 @@ impl Seat {
             glyphs,
             charset,
             environment: config.environments.first().map(|e| Badge { name: e.name.to_string(), color: e.color.clone() }),
-            writing: if config.environments.iter().any(|e| e.read_only == ReadOnly::Locked) { Writing::Locked } else { Writing::ReadOnly },
+            writing: if config.environments.iter().any(|e| e.read_only == ReadOnly::Locked) {
+                Writing::Locked
+            } else if write {
+                Writing::Armed
+            } else {
+                Writing::ReadOnly
+            },
             zone: TimeZone::system(),
             mouse,
             who: who(),
@@ -135,7 +143,7 @@ impl Seat {
     /// How long the seat can wait when nothing happens: to the header's next second, or to what the screen itself has due.
     pub(super) fn next_wake(&self, now: Moment) -> Duration {
         let second = Duration::from_millis(u64::try_from(SECOND - now.0.rem_euclid(SECOND)).unwrap_or(1000));
-        self.ui.due().map_or(second, |due| due.since(now).clamp(Duration::from_millis(10), second))
+        self.ui.due().map_or(second, |due| due.since(now).min(second).max(Duration::from_millis(10)))
     }
 
     /// Zero when a frame may be drawn now. A slow line makes frames rarer.
@@ -174,6 +182,19 @@ impl Seat {
 
     pub(super) fn notice(&mut self, notice: Notice) {
         self.ui.notice(notice);
+    }
+
+    /// Says a word of the table.
+    pub(super) fn notice_word(&mut self, key: &str) {
+        self.ui.notice_word(key);
+    }
+
+    pub(super) fn books(&mut self, books: Vec<BookLine>) {
+        self.ui.books(books);
+    }
+
+    pub(super) fn run_picture(&mut self, picture: Arc<RunPicture>) {
+        self.ui.run_picture(picture);
     }
 
     /// Into the terminal's clipboard; says what became of it as far as that can be known.

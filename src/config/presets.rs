@@ -1,4 +1,4 @@
-//! The two key maps that come with the cockpit. `P a D e s` stay free: playbooks and actions will sit there.
+//! The two key maps that come with the cockpit. `a D e s` stay free: actions will sit there.
 
 use crate::model::command::Command;
 
@@ -66,6 +66,8 @@ pub(super) const DEFAULT: &[(Command, &[&str])] = &[
     (Command::CommandLine, &[":"]),
     (Command::Help, &["?", "f1"]),
     (Command::Sources, &["g s"]),
+    (Command::Playbooks, &["P"]),
+    (Command::PlaybookRun, &["g p"]),
     (Command::Mouse, &["M"]),
     (Command::Theme, &["T"]),
     (Command::Redraw, &["ctrl-l"]),
@@ -87,6 +89,7 @@ pub(super) const K9S: &[(Command, &[&str])] = &[
     (Command::Workloads, &["alt-w"]),
     (Command::Login, &["alt-l"]),
     (Command::Sources, &["alt-s"]),
+    (Command::PlaybookRun, &["alt-p"]),
     (Command::Suspend, &[]),
     (Command::Quit, &["ctrl-c"]),
 ];

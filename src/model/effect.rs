@@ -54,6 +54,17 @@ pub enum Effect {
     Redraw,
     /// Stop for the shell's job control.
     Background,
+    /// The playbooks that there are; the answer goes to the seat.
+    Books,
+    /// Start with this one: its questions, its plan, its run.
+    OpenBook(String),
+    /// A person's answer to what the run asked.
+    RunReply {
+        id: u64,
+        reply: super::run::RunReply,
+    },
+    /// Changes are allowed for so many seconds, or not any more. It is written down who said so.
+    Armed(Option<u64>),
     Quit,
 }
 

@@ -18,6 +18,7 @@ pub mod log;
 pub mod node;
 pub mod pod;
 pub mod reason;
+pub mod run;
 pub mod source;
 pub mod verdict;
 pub mod vm;

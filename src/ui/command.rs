@@ -63,10 +63,7 @@ impl Ui {
                 let text = self.lang.word("log.none-open").to_owned();
                 self.notice(Notice { good: false, text });
             }
-            ("write", _) => {
-                let text = self.lang.word("message.write").to_owned();
-                self.notice(Notice { good: false, text });
-            }
+            ("write", _) => return self.arm(argument),
             (_, Some(Command::CommandLine)) => {}
             (_, Some(command)) => return self.run(store, command),
             (_, None) => {

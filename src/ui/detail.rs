@@ -359,6 +359,7 @@ impl Ui {
                 (out, columns)
             }
             DockText::Waiting(..) => (vec![Fact { text: self.lang.word("dock.waiting").to_owned(), scope: "text.dim", ..Fact::default() }], 1),
+            DockText::Run => (self.run_lines(), 1),
             DockText::Document(d) => (d.lines.iter().map(|l| Fact { text: l.clone(), ..Fact::default() }).collect(), 1),
         }
     }

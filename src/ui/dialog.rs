@@ -85,6 +85,7 @@ impl Ui {
             return;
         }
         let (title, rows, at) = match &self.overlay {
+            Some(Overlay::Books { line, at }) => ("run.books", self.book_rows(line.text()), at + 1..at + 2),
             Some(Overlay::Help(at)) => ("help.title", self.help_rows(), *at..*at + 1),
             Some(Overlay::Sources(at)) => {
                 let (rows, place) = self.source_rows(store, *at);

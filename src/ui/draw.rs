@@ -90,7 +90,8 @@ impl Ui {
             Writing::Locked => ("header.locked", "header.lock"),
             Writing::Armed => ("header.armed", "header.armed"),
         };
-        x = put(buf, area, x, area.y, self.lang.word(key), with(scope)) + 2;
+        let words = if self.writing == Writing::Armed { self.armed_words() } else { self.lang.word(key).to_owned() };
+        x = put(buf, area, x, area.y, &words, with(scope)) + 2;
         let clusters: Vec<String> = store.clusters.iter().map(|(_, e)| e.row.name.to_string()).collect();
         if let Some(first) = clusters.first() {
             let more = if clusters.len() > 1 { format!("+{}", clusters.len() - 1) } else { String::new() };
@@ -318,6 +319,7 @@ impl Ui {
             }
             DockText::Waiting(_, name) => name.clone(),
             DockText::Document(d) => d.title.clone(),
+            DockText::Run => self.run_title(),
         };
         let title = text::cut_middle(&text::clean(&title), usize::from(area.width / 2), self.glyphs.cut);
         let count = if lines.len() > sight { format!("{}-{}/{}", self.scroll + 1, (self.scroll + sight).min(lines.len()), lines.len()) } else { String::new() };

@@ -37,6 +37,7 @@ pub mod paint;
 pub mod pane;
 pub mod put;
 pub mod rates;
+pub mod run;
 pub mod sink;
 pub mod term;
 #[cfg(test)]
@@ -172,6 +173,8 @@ enum DockText {
     Document(Document),
     /// The open log; see [`Ui::log`].
     Log,
+    /// A run of a playbook.
+    Run,
 }
 
 pub struct Ui {
@@ -183,6 +186,9 @@ pub struct Ui {
     charset: Charset,
     environment: Option<Badge>,
     writing: Writing,
+    /// Until then changes are allowed; `None`: as long as the cockpit runs, or not at all.
+    armed_until: Option<Moment>,
+    runs: run::Runs,
     zone: TimeZone,
     mouse: Mouse,
     slots: [Vec<Box<dyn Pane>>; 5],
@@ -246,6 +252,8 @@ impl Ui {
             charset: setup.charset,
             environment: setup.environment,
             writing: setup.writing,
+            armed_until: None,
+            runs: run::Runs::default(),
             zone: setup.zone,
             mouse: setup.mouse,
             slots: [
@@ -312,11 +320,17 @@ impl Ui {
         self.message = Some((notice, self.now));
     }
 
+    /// Says a word of the table, as something that went wrong.
+    pub fn notice_word(&mut self, key: &str) {
+        let text = self.lang.word(key).to_owned();
+        self.notice(Notice { good: false, text });
+    }
+
     /// When `Input::Tick` is wanted though nothing else happens.
     pub fn due(&self) -> Option<Moment> {
         let fades = self.message.as_ref().map(|(_, at)| at.plus(MESSAGE));
         let settles = Some(self.last_key.plus(HOLD)).filter(|at| *at > self.now);
-        [fades, settles].into_iter().flatten().min()
+        [fades, settles, self.armed_until].into_iter().flatten().min()
     }
 
     /// Is the mouse wanted?

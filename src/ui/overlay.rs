@@ -44,6 +44,11 @@ pub enum Overlay {
     Help(usize),
     Sources(usize),
     Columns(usize),
+    /// The playbooks.
+    Books {
+        line: Line,
+        at: usize,
+    },
 }
 
 impl Overlay {
@@ -54,6 +59,7 @@ impl Overlay {
             | Self::Command { line, .. }
             | Self::Save { line, .. }
             | Self::LogFilter { line, .. }
+            | Self::Books { line, .. }
             | Self::SaveLog { line, .. } => Some(line),
             Self::Help(_) | Self::Sources(_) | Self::Columns(_) => None,
         }
@@ -97,6 +103,7 @@ impl Ui {
         }
         match &mut self.overlay {
             Some(Overlay::Help(_) | Overlay::Sources(_) | Overlay::Columns(_)) => self.list_key(store, key),
+            Some(Overlay::Books { .. }) => self.books_key(key),
             Some(_) if key.code == KeyCode::Enter => self.typed(store),
             Some(Overlay::Command { line, at }) => {
                 let n = self.history.len();

@@ -42,7 +42,10 @@ impl Ui {
                 self.wheel(store, if down { 3 } else { -3 }, column, row);
                 Vec::new()
             }
-            Input::Resize(_) | Input::Tick => Vec::new(),
+            Input::Resize(_) | Input::Tick => {
+                self.disarm_in_time(store.now());
+                Vec::new()
+            }
         }
     }
 
@@ -52,6 +55,10 @@ impl Ui {
         }
         if self.overlay.is_some() {
             return self.overlay_key(store, key);
+        }
+        if let Some(effects) = self.run_key(key) {
+            self.message = self.message.take().filter(|(n, _)| !n.good);
+            return effects;
         }
         self.message = None;
         self.pressed.push(key);
@@ -205,6 +212,8 @@ impl Ui {
             }
             Command::Redraw => return vec![Effect::Redraw],
             Command::Suspend => return vec![Effect::Background],
+            Command::Playbooks => return vec![Effect::Books],
+            Command::PlaybookRun => self.show_run(),
             Command::Quit => return vec![Effect::Quit],
         }
         Vec::new()

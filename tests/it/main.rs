@@ -22,6 +22,8 @@ mod lab_ssh;
 mod libvirt;
 mod mysql;
 mod nacos;
+mod playbook;
+mod playbook_actions;
 mod redis;
 mod rig;
 mod ssh;
@@ -44,6 +46,8 @@ fn main() -> ExitCode {
         libvirt::tests(),
         ssh::tests(),
         mysql::tests(),
+        playbook::tests(),
+        playbook_actions::tests(),
         redis::tests(),
         elasticsearch::tests(),
         nacos::tests(),

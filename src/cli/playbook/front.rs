@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use serde_json::json;
 
 use super::tty::Tty;
+use crate::base::redact::Redactor;
 use crate::base::text::{clean, span};
 use crate::engine::run::front::{Flying, Front};
 use crate::model::id::Name;
@@ -39,54 +40,57 @@ pub(super) struct Printer {
     format: Format,
     diffs: Diffs,
     operator: Operator,
+    redact: Redactor,
     tty: Option<Arc<Mutex<Tty>>>,
     /// The step whose heading stands above.
     heading: Mutex<String>,
     told: Mutex<Duration>,
 }
 
-fn out(line: &str) {
-    let mut to = io::stdout().lock();
-    let _ = to.write_all(line.as_bytes()).and_then(|()| to.write_all(b"\n")).and_then(|()| to.flush());
-}
-
 impl Printer {
-    pub(super) fn new(format: Format, diffs: Diffs, operator: Operator, tty: Option<Arc<Mutex<Tty>>>) -> Self {
-        Self { format, diffs, operator, tty, heading: Mutex::default(), told: Mutex::default() }
+    /// A line, every known secret taken out.
+    fn out(&self, line: &str) {
+        let line = self.redact.clean(line);
+        let mut to = io::stdout().lock();
+        let _ = to.write_all(line.as_bytes()).and_then(|()| to.write_all(b"\n")).and_then(|()| to.flush());
+    }
+
+    pub(super) fn new(format: Format, diffs: Diffs, operator: Operator, redact: Redactor, tty: Option<Arc<Mutex<Tty>>>) -> Self {
+        Self { format, diffs, operator, redact, tty, heading: Mutex::default(), told: Mutex::default() }
     }
 
     fn heading(&self, name: &str) {
         let mut last = self.heading.lock().unwrap_or_else(PoisonError::into_inner);
         if *last != name {
             name.clone_into(&mut last);
-            out(&format!("\nTASK [{}]", clean(name)));
+            self.out(&format!("\nTASK [{}]", clean(name)));
         }
     }
 
     fn text(&self, run: &Run, event: &Event) {
         match event {
-            Event::Opened(opened) => out(&format!("PLAY [{}]", clean(&opened.playbook))),
-            Event::Resumed { by, .. } => out(&format!("RESUMED by {}", clean(&by.name))),
-            Event::Undoing { by, .. } => out(&format!("UNDO by {}", clean(&by.name))),
+            Event::Opened(opened) => self.out(&format!("PLAY [{}]", clean(&opened.playbook))),
+            Event::Resumed { by, .. } => self.out(&format!("RESUMED by {}", clean(&by.name))),
+            Event::Undoing { by, .. } => self.out(&format!("UNDO by {}", clean(&by.name))),
             Event::Began { name, phase, .. } if phase.acts() => self.heading(name),
             Event::Ended { key, phase, outcome, judged: Judged::Again, attempt } if phase.acts() => {
-                out(&format!("retrying: [{}] attempt {attempt} did not do it: {}", key.host, clean(&outcome.message)));
+                self.out(&format!("retrying: [{}] attempt {attempt} did not do it: {}", key.host, clean(&outcome.message)));
             }
             Event::Settled { key, end, why, .. } => {
                 if let Some(row) = run.rows().iter().find(|r| r.key == *key) {
                     self.heading(&row.name);
                     let item = if key.item > 0 { format!(" (item {})", key.item + 1) } else { String::new() };
                     let why = if why.is_empty() { String::new() } else { format!(": {}", clean(why)) };
-                    out(&format!("{}: [{}]{item}{why}", word(*end), key.host));
+                    self.out(&format!("{}: [{}]{item}{why}", word(*end), key.host));
                     if let (Diffs::Shown, Some(diff)) = (self.diffs, &row.diff) {
-                        diff.lines().for_each(|line| out(&format!("    {}", clean(line))));
+                        diff.lines().for_each(|line| self.out(&format!("    {}", clean(line))));
                     }
                 }
             }
             Event::Decided { decision, question, .. } => {
                 let hosts: Vec<&str> = question.keys.iter().map(|k| &*k.host).collect();
                 if let Decision::Skip(reason) | Decision::Accept(reason) = decision {
-                    out(&format!("decided for {}: {}", hosts.join(", "), clean(reason)));
+                    self.out(&format!("decided for {}: {}", hosts.join(", "), clean(reason)));
                 }
             }
             _ => {}
@@ -181,8 +185,8 @@ fn shown(question: &Question) -> String {
 }
 
 /// Asks until an answer can be understood.
-fn decide(tty: &mut Tty, question: &Question) -> Result<Decision, String> {
-    tty.say(&shown(question));
+fn decide(tty: &mut Tty, question: &Question, redact: &Redactor) -> Result<Decision, String> {
+    tty.say(&redact.clean(&shown(question)));
     loop {
         if let Some(phrase) = question.phrase.as_ref().filter(|_| question.asked.why == Why::Confirm) {
             let typed = tty.line(&format!("type `{phrase}` to do it, s to skip it, q to stop: "))?;
@@ -243,7 +247,7 @@ impl Front for Printer {
             Format::Json => {
                 let keep = event.key().map_or(crate::playbook::outcome::Keep::Data, |k| run.keep(k));
                 if let Ok(line) = serde_json::to_string(&event.for_journal(keep)) {
-                    out(&line);
+                    self.out(&line);
                 }
             }
         }
@@ -251,9 +255,9 @@ impl Front for Printer {
 
     fn line(&self, key: &Key, stream: Stream, line: &str) {
         match self.format {
-            Format::Text => out(&format!("  {} {} {line}", key.host, if stream == Stream::Out { "|" } else { "!" })),
+            Format::Text => self.out(&format!("  {} {} {line}", key.host, if stream == Stream::Out { "|" } else { "!" })),
             Format::Json => {
-                out(&json!({ "record": "line", "key": key, "stream": if stream == Stream::Out { "out" } else { "err" }, "text": line }).to_string());
+                self.out(&json!({ "record": "line", "key": key, "stream": if stream == Stream::Out { "out" } else { "err" }, "text": line }).to_string());
             }
         }
     }
@@ -279,10 +283,10 @@ impl Front for Printer {
     fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Option<(Decision, Operator)>> {
         Box::pin(async move {
             if self.tty.is_none() {
-                let _ = write!(io::stderr().lock(), "{}", shown(question));
+                let _ = write!(io::stderr().lock(), "{}", self.redact.clean(&shown(question)));
             }
-            let (asked, by) = (question.clone(), self.operator.clone());
-            let decision = at_terminal(self.tty.clone(), move |tty| decide(tty, &asked).ok()).await?;
+            let (asked, by, redact) = (question.clone(), self.operator.clone(), self.redact.clone());
+            let decision = at_terminal(self.tty.clone(), move |tty| decide(tty, &asked, &redact).ok()).await?;
             Some((decision, by))
         })
     }

@@ -10,6 +10,7 @@ use super::desk::{Desk, Refused, origin};
 use super::front::{self, Diffs, Format, Printer, Silent};
 use super::signals;
 use crate::base::clock::{Clock, SystemClock};
+use crate::base::redact::Redactor;
 use crate::engine::run::file::JournalFile;
 use crate::engine::run::front::Front;
 use crate::engine::run::perform::Ground;
@@ -50,7 +51,7 @@ struct Stagehand {
 }
 
 impl Stagehand {
-    fn ground(&self, desk: &Desk, id: &str, front: Arc<dyn Front>) -> Ground {
+    fn ground(&self, desk: &Desk, id: &str, mode: Mode, front: Arc<dyn Front>) -> Ground {
         Ground {
             reach: desk.ways.clone(),
             files: self.files.clone(),
@@ -58,6 +59,7 @@ impl Stagehand {
             clock: self.clock.clone(),
             redact: desk.redact.clone(),
             origin: self.origin.clone(),
+            mode,
             id: id.to_owned(),
             cancel: tokio_util::sync::CancellationToken::new(),
         }
@@ -101,9 +103,14 @@ pub(super) async fn run(desk: Desk, args: &args::Run, write: bool) -> Result<u8,
     };
     let planned = plan(&desk, &hand, setup(Mode::Plan), &args.pace).await?;
     if args.check || args.pace.json {
-        tell_plan(&planned.run, &args.pace);
+        tell_plan(&planned.run, &args.pace, &desk.redact);
     } else {
-        print(&format!("PLAN [{}] for {}{}", book.name, hosts.iter().map(|h| &**h).collect::<Vec<_>>().join(", "), front::plan(&planned.run)));
+        print(&format!(
+            "PLAN [{}] for {}{}",
+            book.name,
+            hosts.iter().map(|h| &**h).collect::<Vec<_>>().join(", "),
+            desk.redact.clean(&front::plan(&planned.run))
+        ));
     }
     if args.check {
         return Ok(if hand.stop.gently.is_cancelled() { STOPPED } else { planned.run.exit_code() });
@@ -138,32 +145,32 @@ pub(super) async fn run(desk: Desk, args: &args::Run, write: bool) -> Result<u8,
     if !args.pace.json {
         print(&format!("RUN {id}"));
     }
-    let ground = hand.ground(&desk, &id, printer);
+    let ground = hand.ground(&desk, &id, Mode::Apply, printer);
     let mut runner = Runner::new(Run::new(setup(Mode::Apply)), Some(journal), ground, hand.operator.clone(), hand.stop.clone()).width(args.pace.forks.into());
     runner.put(opened).await.map_err(|e| e.to_string())?;
     Ok(finish(runner, &id, &args.pace).await)
 }
 
 fn printer(desk: &Desk, hand: &Stagehand, pace: &args::Pace, diffs: Diffs) -> Arc<dyn Front> {
-    Arc::new(Printer::new(format(pace), diffs, hand.operator.clone(), desk.tty.clone()))
+    Arc::new(Printer::new(format(pace), diffs, hand.operator.clone(), desk.redact.clone(), desk.tty.clone()))
 }
 
 async fn plan(desk: &Desk, hand: &Stagehand, setup: Setup, pace: &args::Pace) -> Result<Report, Refused> {
-    let ground = hand.ground(desk, "plan", Arc::new(Silent));
+    let ground = hand.ground(desk, "plan", Mode::Plan, Arc::new(Silent));
     let runner = Runner::new(Run::new(setup), None, ground, hand.operator.clone(), hand.stop.clone()).width(pace.forks.into());
     runner.drive().await.map_err(|(_, e)| e.to_string())
 }
 
-fn tell_plan(run: &Run, pace: &args::Pace) {
+fn tell_plan(run: &Run, pace: &args::Pace, redact: &Redactor) {
     if !pace.json {
-        print(&format!("PLAN [{}]{}", run.setup().book.name, front::plan(run)));
+        print(&format!("PLAN [{}]{}", run.setup().book.name, redact.clean(&front::plan(run))));
         print(&front::recap(run));
         return;
     }
     let steps: Vec<Value> = run
         .rows()
         .iter()
-        .map(|row| serde_json::json!({ "step": row.name, "host": row.key.host, "item": row.key.item, "danger": row.danger, "end": row.end, "why": row.why, "diff": row.diff }))
+        .map(|row| serde_json::json!({ "step": row.name, "host": row.key.host, "item": row.key.item, "danger": row.danger, "end": row.end, "why": redact.clean(&row.why), "diff": row.diff.as_ref().map(|d| redact.clean(d)) }))
         .collect();
     print(&serde_json::json!({ "record": "plan", "playbook": run.setup().book.name, "steps": steps }).to_string());
 }
@@ -276,7 +283,7 @@ pub(super) async fn again(desk: Desk, args: &args::Resume, write: bool, how: Aga
             return Ok(STOPPED);
         }
     }
-    let ground = hand.ground(&desk, &id, printer(&desk, &hand, &args.pace, Diffs::Hidden));
+    let ground = hand.ground(&desk, &id, Mode::Apply, printer(&desk, &hand, &args.pace, Diffs::Hidden));
     let mut runner = Runner::new(run, Some(journal), ground, hand.operator.clone(), hand.stop.clone()).width(args.pace.forks.into()).after(&found.records);
     let (by, pid) = (hand.operator.clone(), std::process::id());
     let event = match how {

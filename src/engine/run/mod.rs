@@ -1,13 +1,17 @@
 //! Carries a run out: what the run says is due is written down first and done then, as many targets at once as the width allows.
 //! One task owns the run and its journal; the steps run beside it and tell it how they ended.
 
+pub mod acts;
 pub mod bundle;
 pub mod file;
 pub mod folder;
 pub mod front;
 pub mod perform;
+pub mod screen;
+pub mod session;
 pub mod shelf;
 pub mod stage;
+pub mod values;
 pub mod ways;
 pub mod who;
 

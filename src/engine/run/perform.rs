@@ -15,7 +15,7 @@ use crate::base::clock::{Clock, Moment, Stopwatch};
 use crate::base::redact::Redactor;
 use crate::base::text::clean;
 use crate::model::id::Name;
-use crate::playbook::due::Job;
+use crate::playbook::due::{Job, Mode};
 use crate::playbook::outcome::{Outcome, Status};
 use crate::playbook::step::{Key, Phase, Step};
 use crate::port::action::{Action, Outcome as Done};
@@ -30,6 +30,8 @@ pub struct Ground {
     pub clock: Arc<dyn Clock>,
     pub redact: Redactor,
     pub origin: Origin,
+    /// In a plan everything is a look.
+    pub mode: Mode,
     /// The run's name, which marks what it starts.
     pub id: String,
     /// Ends what is in flight.
@@ -106,7 +108,7 @@ fn context(ground: &Ground, step: &Step, last: &Arc<AtomicI64>) -> ActionCx {
         redact: ground.redact.clone(),
         limit: step.timeout,
         stop: ground.cancel.clone(),
-        purpose: purpose(step.phase),
+        purpose: if ground.mode == Mode::Plan { Purpose::Look } else { purpose(step.phase) },
         mark: format!("{}/{}", ground.id, step.key),
         origin: ground.origin.clone(),
     }
@@ -131,8 +133,10 @@ pub(super) async fn perform(ground: &Ground, job: &Job, leftover: Option<Leftove
         Err(_) => Outcome { changed: step.phase.acts(), ..Outcome::unknown("this action has a bug and stopped half-way; the log says where") },
     };
     let took_ms = u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let message = clean(&outcome.message).into_owned();
-    Outcome { message, took_ms, ..outcome }
+    // What a person reads of it; `register` keeps what the target said as it said it.
+    let message = clean(&ground.redact.clean(&outcome.message)).into_owned();
+    let diff = outcome.diff.map(|d| ground.redact.clean(&d));
+    Outcome { message, diff, took_ms, ..outcome }
 }
 
 async fn run(action: &dyn Action, step: &Step, cx: &ActionCx) -> Result<Outcome, ActionError> {

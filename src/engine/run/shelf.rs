@@ -27,6 +27,15 @@ pub fn folders(config: &Config) -> Vec<PathBuf> {
     beside.into_iter().chain([PathBuf::from("playbooks")]).collect()
 }
 
+/// The names of all playbooks in those folders.
+pub fn names(config: &Config) -> Vec<String> {
+    let files = folders(config).into_iter().flat_map(|f| std::fs::read_dir(f).into_iter().flatten().flatten());
+    let mut names: Vec<String> = files.filter_map(|e| e.file_name().to_str().and_then(|n| n.strip_suffix(".yaml")).map(ToOwned::to_owned)).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
 /// Reads a playbook by path or by name.
 ///
 /// # Errors

@@ -51,7 +51,7 @@ impl Docker {
         tar
     }
 
-    fn host(&self) -> String {
+    pub fn host(&self) -> String {
         format!("unix://{}/sock", self.dir.path().display())
     }
 
