@@ -10,8 +10,9 @@ use super::jump::{self, Jump};
 use super::pattern::expand;
 use super::reader::{Fields, Reader, Span, Value};
 use super::refs::{Ref, RefKind};
-use super::spec::{Escalation, HostSpec, Reach, SecretRef, SshSpec};
-use super::{schema, secret};
+use super::spec::{Escalation, HostSpec, LogOwner, LogSpec, Reach, SecretRef, SshSpec};
+use super::{logs, schema, secret};
+use crate::model::id::Name;
 
 /// How often a host is sampled when nobody says otherwise.
 pub(super) const EVERY: Duration = Duration::from_secs(5);
@@ -45,6 +46,7 @@ pub(super) struct Entry {
     pub(super) hosts: Vec<HostSpec>,
     pub(super) refs: Vec<Ref>,
     pub(super) jumps: Vec<Jump>,
+    pub(super) logs: Vec<LogSpec>,
 }
 
 pub(super) fn login(r: &mut Reader<'_>, f: &Fields<'_>) -> Login {
@@ -87,13 +89,14 @@ fn ssh_config(r: &mut Reader<'_>, f: &Fields<'_>) -> Option<SshConfig> {
 
 /// Reads one `[[host]]`. The names come back also where the entry is broken, so that each has its row.
 pub(super) fn read(r: &mut Reader<'_>, value: &Value<'_>, defaults: &Login) -> Entry {
-    let mut out = Entry { names: Vec::new(), hosts: Vec::new(), refs: Vec::new(), jumps: Vec::new() };
+    let mut out = Entry { names: Vec::new(), hosts: Vec::new(), refs: Vec::new(), jumps: Vec::new(), logs: Vec::new() };
     let Some(f) = r.fields("host", value, "[[host]]", schema::HOST) else { return out };
     let name = r.required(&f, "name");
     let own = login(r, &f);
     let local = r.boolean(&f, "local").unwrap_or(false);
     let groups: Vec<_> = r.strings(&f, "groups").unwrap_or_default().into_iter().map(|(g, _)| g.into()).collect();
     let address = r.string(&f, "address");
+    let logs = logs::read(r, &f, logs::At::Host, &mut out.refs);
     let Some((pattern, span)) = name else { return out };
     let names = match expand(&pattern) {
         Ok(names) => names,
@@ -125,6 +128,8 @@ pub(super) fn read(r: &mut Reader<'_>, value: &Value<'_>, defaults: &Login) -> E
                 out.refs.push(Ref { kind, name: hop.clone(), span: at.clone() });
             }
         }
+        let host: Name = name.as_str().into();
+        out.logs.extend(logs.iter().map(|l| l.spec(LogOwner::Host(host.clone()), &host)));
         out.hosts.push(HostSpec {
             name: name.as_str().into(),
             reach,

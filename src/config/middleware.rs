@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::reader::{Fields, Reader, Span, Value};
 use super::refs::{Ref, RefKind};
-use super::spec::{AmqpSpec, MiddlewareSpec, SentinelSpec, TlsSpec, Via};
-use super::{schema, secret};
+use super::spec::{AmqpSpec, LogOwner, LogSpec, MiddlewareSpec, SentinelSpec, TlsSpec, Via};
+use super::{logs, schema, secret};
 use crate::base::suggest;
 use crate::model::catalog::Catalog;
+use crate::model::id::GroupKey;
 
 const EVERY: Duration = Duration::from_secs(10);
 
@@ -16,10 +17,11 @@ pub(super) struct Entry {
     pub(super) name: Option<(String, Span)>,
     pub(super) spec: Option<MiddlewareSpec>,
     pub(super) refs: Vec<Ref>,
+    pub(super) logs: Vec<LogSpec>,
 }
 
 pub(super) fn read(r: &mut Reader<'_>, value: &Value<'_>, catalog: &Catalog) -> Entry {
-    let mut out = Entry { kind: String::new(), name: None, spec: None, refs: Vec::new() };
+    let mut out = Entry { kind: String::new(), name: None, spec: None, refs: Vec::new(), logs: Vec::new() };
     let Some(f) = r.fields("middleware", value, "[[middleware]]", schema::MIDDLEWARE) else { return out };
     if let Some((kind, span)) = r.required(&f, "kind") {
         if !catalog.middleware.is_empty() && !catalog.middleware.contains(&kind.as_str()) {
@@ -35,6 +37,7 @@ pub(super) fn read(r: &mut Reader<'_>, value: &Value<'_>, catalog: &Catalog) -> 
     if members.is_empty() && !by_pods && sentinel.is_none() && !f.table.contains_key("via") {
         r.error(&f.span, "[[middleware]] names no members", "members = [\"10.0.0.21:3306\"], or via = \"k8s:CLUSTER/NAMESPACE/KIND/NAME\"");
     }
+    let logs = logs::read(r, &f, logs::At::Group, &mut out.refs);
     let spec = MiddlewareSpec {
         kind: out.kind.as_str().into(),
         name: out.name.as_ref().map(|(n, _)| n.as_str()).unwrap_or_default().into(),
@@ -50,6 +53,8 @@ pub(super) fn read(r: &mut Reader<'_>, value: &Value<'_>, catalog: &Catalog) -> 
         settings: settings(r, &f, &out.kind, catalog),
         every: r.duration(&f, "every").unwrap_or(EVERY),
     };
+    let owner = GroupKey { kind: spec.kind.clone(), name: spec.name.clone() };
+    out.logs = logs.iter().map(|l| l.spec(LogOwner::Group(owner.clone()), &owner.name)).collect();
     out.spec = out.name.is_some().then_some(spec);
     out
 }

@@ -8,6 +8,7 @@ pub mod keymap;
 pub mod keys;
 pub mod lang;
 mod limits;
+mod logs;
 pub mod machine;
 mod middleware;
 pub mod parse;

@@ -10,7 +10,7 @@ use super::keymap::Keymap;
 use super::probe::Probe;
 use super::reader::{Fields, Reader, Span, Value};
 use super::refs::{self, Names, Ref, RefKind};
-use super::spec::{BrokenEntry, Config, Diagnostic, Environment, GlyphChoice, KeyPreset, ReadOnly, UiConfig};
+use super::spec::{BrokenEntry, Config, Diagnostic, Environment, GlyphChoice, KeyPreset, LogOwner, ReadOnly, UiConfig};
 use super::theme::{self, Themes};
 use super::{cluster, host, limits, middleware, schema};
 use crate::model::catalog::Catalog;
@@ -133,6 +133,7 @@ impl Pass<'_> {
         }
         self.refs.extend(entry.refs.into_iter().map(|reference| (subjects.clone(), reference)));
         self.jumps.extend(entry.jumps.into_iter().filter(|j| !again.contains(&j.from)));
+        self.config.logs.extend(entry.logs.into_iter().filter(|l| !matches!(&l.owner, LogOwner::Host(name) if again.iter().any(|n| **n == **name))));
         self.config.hosts.extend(entry.hosts.into_iter().filter(|h| !again.iter().any(|n| **n == *h.name)));
     }
 
@@ -162,6 +163,7 @@ impl Pass<'_> {
         }
         self.refs.extend(entry.refs.into_iter().map(|reference| (vec![subject.clone()], reference)));
         self.config.middleware.extend(entry.spec);
+        self.config.logs.extend(entry.logs);
     }
 
     /// The name that the row of an entry has, and what is wrong with the entry: its own first error, or that its name is taken.

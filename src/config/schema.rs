@@ -20,12 +20,14 @@ pub const HOST: &[&str] = &[
     "every",
     "ssh_config",
     "known_hosts",
+    "logs",
 ];
 pub const CLUSTER: &[&str] = &["name", "kubeconfig", "context", "via", "compression", "namespaces"];
 pub const KUBECONFIG: &[&str] = &["ssh", "become"];
 pub const ENVIRONMENT: &[&str] = &["name", "color", "read_only", "clusters", "namespaces", "groups", "middleware"];
 pub const MIDDLEWARE: &[&str] =
-    &["kind", "name", "members", "via", "user", "password", "api_key", "tls", "amqp", "sentinel", "address_map", "settings", "every"];
+    &["kind", "name", "members", "via", "user", "password", "api_key", "tls", "amqp", "sentinel", "address_map", "settings", "every", "logs"];
+pub const LOG: &[&str] = &["path", "encoding"];
 pub const TLS: &[&str] = &["ca", "cert", "key", "server_name", "fingerprint", "verify"];
 pub const AMQP: &[&str] = &["vhost", "user", "password"];
 pub const SENTINEL: &[&str] = &["members", "master", "user", "password"];
@@ -45,5 +47,6 @@ pub const ALL: &[(&str, &[&str])] = &[
     ("tls", TLS),
     ("amqp", AMQP),
     ("sentinel", SENTINEL),
+    ("a log", LOG),
     ("a secret", SECRET),
 ];

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::spec::{
-    AmqpSpec, ClusterSpec, Config, Diagnostic, Environment, Escalation, GlyphChoice, HostSpec, KeyPreset, KubeconfigRef, MiddlewareSpec, Reach, ReadOnly,
-    SecretRef, SentinelSpec, Severity, SshSpec, TlsSpec, UiConfig, Via,
+    AmqpSpec, ClusterSpec, Config, Diagnostic, Environment, Escalation, GlyphChoice, HostSpec, KeyPreset, KubeconfigRef, LogOwner, LogSpec, MiddlewareSpec,
+    Reach, ReadOnly, SecretRef, SentinelSpec, Severity, SshSpec, TlsSpec, UiConfig, Via,
 };
 
 /// One diagnostic as compilers print them: `file:line:column: error: message`, the help below.
@@ -40,9 +40,9 @@ pub fn config(c: &Config) -> String {
     let mut out = String::new();
     ui(&mut out, &c.ui);
     c.environments.iter().for_each(|e| environment(&mut out, e));
-    c.hosts.iter().for_each(|h| host(&mut out, h));
+    c.hosts.iter().for_each(|h| host(&mut out, h, &c.logs));
     c.clusters.iter().for_each(|k| cluster(&mut out, k));
-    c.middleware.iter().for_each(|m| middleware(&mut out, m));
+    c.middleware.iter().for_each(|m| middleware(&mut out, m, &c.logs));
     if let Ok(limits) = toml::Table::try_from(&c.limits) {
         let table = toml::Table::from_iter([("limits".to_owned(), toml::Value::Table(limits))]);
         let _ = write!(out, "\n{table}");
@@ -90,7 +90,7 @@ fn environment(out: &mut String, e: &Environment) {
     }
 }
 
-fn host(out: &mut String, h: &HostSpec) {
+fn host(out: &mut String, h: &HostSpec, logs: &[LogSpec]) {
     out.push_str("\n[[host]]\n");
     line(out, "name", text(&h.name));
     line(out, "groups", list(&h.groups));
@@ -105,6 +105,12 @@ fn host(out: &mut String, h: &HostSpec) {
     };
     line(out, "become", text(way));
     optional(out, "become_password", password.map(secret));
+    told(out, logs, |owner| matches!(owner, LogOwner::Host(name) if *name == h.name));
+}
+
+fn told(out: &mut String, logs: &[LogSpec], of: impl Fn(&LogOwner) -> bool) {
+    let own: Vec<String> = logs.iter().filter(|l| of(&l.owner)).map(super::logs::written).collect();
+    optional(out, "logs", (!own.is_empty()).then(|| format!("[{}]", own.join(", "))));
 }
 
 fn ssh(out: &mut String, s: &SshSpec) {
@@ -135,7 +141,7 @@ fn cluster(out: &mut String, k: &ClusterSpec) {
     line(out, "namespaces", list(&k.namespaces));
 }
 
-fn middleware(out: &mut String, m: &MiddlewareSpec) {
+fn middleware(out: &mut String, m: &MiddlewareSpec, logs: &[LogSpec]) {
     out.push_str("\n[[middleware]]\n");
     line(out, "kind", text(&m.kind));
     line(out, "name", text(&m.name));
@@ -152,6 +158,7 @@ fn middleware(out: &mut String, m: &MiddlewareSpec) {
     let pairs: Vec<String> = m.settings.iter().map(|(name, value)| format!("{} = {}", key(name), text(value))).collect();
     optional(out, "settings", (!pairs.is_empty()).then(|| format!("{{ {} }}", pairs.join(", "))));
     line(out, "every", m.every.as_secs_f64());
+    told(out, logs, |owner| matches!(owner, LogOwner::Group(key) if key.kind == m.kind && key.name == m.name));
 }
 
 /// As it is written in the file.

@@ -6,8 +6,9 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::theme::Themes;
-use crate::model::id::Name;
+use crate::model::id::{GroupKey, Name};
 use crate::model::limits::Limits;
+use crate::model::log::{Encoding, LogTarget};
 use crate::model::source::Subject;
 
 #[derive(Clone, Debug, Default)]
@@ -20,6 +21,8 @@ pub struct Config {
     pub clusters: Vec<ClusterSpec>,
     pub middleware: Vec<MiddlewareSpec>,
     pub limits: Limits,
+    /// What speaks beside what is found by itself.
+    pub logs: Vec<LogSpec>,
     /// Those built in, and the user's own.
     pub themes: Themes,
     /// The folder that this program may write to; `None` where there is no home for it.
@@ -28,6 +31,21 @@ pub struct Config {
     pub broken: Vec<BrokenEntry>,
     /// Everything found wrong, in the order of the file.
     pub diagnostics: Vec<Diagnostic>,
+}
+
+/// A log that the configuration names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSpec {
+    pub owner: LogOwner,
+    pub target: LogTarget,
+    pub encoding: Encoding,
+}
+
+/// Whose row shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogOwner {
+    Host(Name),
+    Group(GroupKey),
 }
 
 /// Something wrong with the configuration.

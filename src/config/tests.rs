@@ -120,6 +120,7 @@ fn gather(name: &'static str, table: &toml::Table, out: &mut BTreeMap<&'static s
             ("[[middleware]]", "tls") => "tls",
             ("[[middleware]]", "amqp") => "amqp",
             ("[[middleware]]", "sentinel") => "sentinel",
+            (_, "logs") => "a log",
             (_, "password" | "passphrase" | "become_password" | "api_key") => "a secret",
             _ => continue,
         };
@@ -156,6 +157,7 @@ fn the_parser_looks_at_every_key_of_its_lists() {
         "the file" => format!("{entry}\n"),
         "kubeconfig" => format!("[[cluster]]\nname = \"x\"\nkubeconfig = {{ {entry} }}\n"),
         "tls" | "amqp" | "sentinel" => format!("[[middleware]]\nname = \"x\"\n{table} = {{ {entry} }}\n"),
+        "a log" => format!("[[host]]\nname = \"x\"\nlogs = [{{ {entry} }}]\n"),
         "a secret" => format!("[[host]]\nname = \"x\"\npassword = {{ {entry} }}\n"),
         header => format!("{header}\n{entry}\n"),
     };

@@ -46,7 +46,7 @@ fn connect(engine: &mut Engine, config: &Config) -> Links {
         let api = links.cluster(engine, spec);
         engine.add_cluster(spec.name.clone(), api);
     }
-    engine.ways = Some(Ways::new(engine.clusters()));
+    engine.ways = Some(Ways::new(engine.clusters(), &links, config));
     links
 }
 

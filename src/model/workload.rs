@@ -41,6 +41,18 @@ pub enum WorkloadKind {
 }
 
 impl WorkloadKind {
+    /// As kubectl takes it: `deploy`, `deployment`, `deployments` ...
+    pub fn from_word(word: &str) -> Option<Self> {
+        Some(match word.to_ascii_lowercase().as_str() {
+            "deploy" | "deployment" | "deployments" => Self::Deployment,
+            "sts" | "statefulset" | "statefulsets" => Self::StatefulSet,
+            "ds" | "daemonset" | "daemonsets" => Self::DaemonSet,
+            "job" | "jobs" => Self::Job,
+            "cj" | "cronjob" | "cronjobs" => Self::CronJob,
+            _ => return None,
+        })
+    }
+
     pub fn word(self) -> &'static str {
         match self {
             Self::Deployment => "Deployment",

@@ -20,6 +20,8 @@ mod kube_loss;
 mod lab_mysql;
 mod lab_ssh;
 mod libvirt;
+mod logs;
+mod logs_kube;
 mod mysql;
 mod nacos;
 mod playbook;
@@ -44,6 +46,8 @@ fn main() -> ExitCode {
         docker::tests(),
         host::tests(),
         libvirt::tests(),
+        logs::tests(),
+        logs_kube::tests(),
         ssh::tests(),
         mysql::tests(),
         playbook::tests(),

@@ -47,14 +47,7 @@ impl Place<'_> {
 }
 
 fn kind(word: &str) -> Option<WorkloadKind> {
-    Some(match word.to_ascii_lowercase().as_str() {
-        "deploy" | "deployment" | "deployments" => WorkloadKind::Deployment,
-        "sts" | "statefulset" | "statefulsets" => WorkloadKind::StatefulSet,
-        "ds" | "daemonset" | "daemonsets" => WorkloadKind::DaemonSet,
-        "job" | "jobs" => WorkloadKind::Job,
-        "cj" | "cronjob" | "cronjobs" => WorkloadKind::CronJob,
-        _ => return None,
-    })
+    WorkloadKind::from_word(word)
 }
 
 fn is_pod(word: &str) -> bool {

@@ -49,11 +49,6 @@ impl Resume {
         self.skip = self.newest.map(|_| Skip::ToNewest(self.same));
     }
 
-    /// Another writer begins (a container started anew): nothing of it has been taken.
-    pub fn renew(&mut self) {
-        *self = Self::default();
-    }
-
     /// Drops what was taken before. The joint is told once, with the first line behind it.
     pub fn take(&mut self, mut chunk: Chunk) -> (Chunk, Option<Joint>) {
         let mut joint = None;

@@ -3,6 +3,7 @@
 pub mod apiserver;
 pub mod docker;
 pub mod group;
+pub mod hear;
 pub mod java;
 pub mod lab;
 pub mod libvirt;

@@ -32,13 +32,20 @@ const MOST_HELD: usize = 1 << 20;
 pub(super) enum Frame {
     Data(Bytes),
     /// From here on a file is read.
-    At { inode: u64, offset: u64, why: At },
+    At {
+        inode: u64,
+        offset: u64,
+        why: At,
+    },
     /// Why it cannot be opened: `missing`, `denied`, `no file`.
     Missing(String),
     /// A complaint of the command while it goes on.
     Warning(String),
     /// It has ended with this status.
-    End { status: u32, text: String },
+    End {
+        status: u32,
+        text: String,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,7 +147,11 @@ impl Mux {
                 match said {
                     Some((0, Said::Ready(here))) => return Ok((process, frames, here)),
                     Some((0, Said::Refused(text))) => {
-                        return Err(SourceError::new(SourceState::Broken, format!("{}: {text}", self.host), "make one of these folders writable for the account"));
+                        return Err(SourceError::new(
+                            SourceState::Broken,
+                            format!("{}: {text}", self.host),
+                            "make one of these folders writable for the account",
+                        ));
                     }
                     Some(_) => {}
                     None => {

@@ -59,6 +59,17 @@ enum Read {
     Silent,
 }
 
+/// What went before the answer that is being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Before {
+    /// It was cut, or nothing.
+    Cut,
+    /// The server said that there is no more, and the pod's status did not say yet that the container was started anew.
+    End,
+    /// The container was started anew, and that was told.
+    Restart,
+}
+
 /// What is to be done now.
 enum Next {
     Again,
@@ -78,6 +89,7 @@ struct Following<'a> {
     trouble: String,
     /// Bytes taken, where no stamps tell how far it came.
     taken: u64,
+    before: Before,
     /// A notice of a cut is open and wants its end.
     is_cut: bool,
 }
@@ -97,6 +109,7 @@ pub(super) async fn follow(asked: &Asked, who: Who) {
         backoff: Backoff::new(Duration::from_millis(250), Duration::from_secs(5), seed),
         trouble: String::new(),
         taken: 0,
+        before: Before::Cut,
         is_cut: false,
     };
     following.run().await;
@@ -110,6 +123,7 @@ impl Following<'_> {
                 Ok(Read::Past) => Next::End("the end of the time that was asked for".to_owned()),
                 Ok(Read::Silent) => {
                     self.cut();
+                    self.before = Before::Cut;
                     Next::Again
                 }
                 Ok(Read::Whole) => self.whole().await,
@@ -245,9 +259,8 @@ impl Following<'_> {
         for chunk in self.lines.push(&data, now) {
             let (mut chunk, joint) = self.new_of(chunk);
             let more = window::cut(&self.asked.window, &mut chunk);
-            match joint {
-                Some(Joint::Torn) => self.asked.cx.note(self.stream, Note::Gap { lines: None, bytes: 0, cause: GapCause::Lost }).await,
-                Some(Joint::Whole) | None => {}
+            if joint == Some(Joint::Torn) {
+                self.torn().await;
             }
             self.asked.cx.lines(self.stream, chunk).await;
             if more == window::More::No {
@@ -255,6 +268,21 @@ impl Following<'_> {
             }
         }
         window::More::Yes
+    }
+
+    /// The line that was read last is not there any more.
+    async fn torn(&mut self) {
+        let note = match self.before {
+            Before::Restart => return,
+            // What it said was read to its end, so this is the next life; its status comes later than its lines.
+            Before::End => {
+                self.who.restarts += 1;
+                Note::Restarted { count: self.who.restarts }
+            }
+            Before::Cut => Note::Gap { lines: None, bytes: 0, cause: GapCause::Lost },
+        };
+        self.before = Before::Restart;
+        self.asked.cx.note(self.stream, note).await;
     }
 
     /// The server has ended the answer in order. Has the container ended too?
@@ -267,16 +295,18 @@ impl Following<'_> {
             Ok(_) => return Next::End("the pod is gone".to_owned()),
             Err(failure) => return self.failed(failure).await,
         };
+        // A kubelet ends it only when the writer has ended: what has no line break is a line all the same.
+        self.finish_line().await;
         let restarts = pod.restarts(&self.who.container);
         if restarts > self.who.restarts {
-            self.finish_line().await;
             return self.started_anew(restarts).await;
         }
         if let Future::Over(how) = pod.future(&self.who.container) {
             return Next::End(how);
         }
-        // It still runs, or waits to be started: what has no line break yet comes again.
+        // It still runs, or waits to be started.
         self.cut();
+        self.before = Before::End;
         Next::Wait(self.backoff.next())
     }
 
@@ -287,8 +317,9 @@ impl Following<'_> {
             cx.note(self.stream, Note::Gap { lines: None, bytes: 0, cause: GapCause::Lost }).await;
         }
         self.who.restarts = restarts;
-        self.resume.renew();
-        self.lines.forget_unfinished();
+        // The next life may have been read already; what it says comes behind the last line of this one.
+        self.cut();
+        self.before = Before::Restart;
         self.is_cut = false;
         cx.note(self.stream, Note::Restarted { count: restarts }).await;
         Next::Again
@@ -307,6 +338,7 @@ impl Following<'_> {
 
     async fn failed(&mut self, failure: Failure) -> Next {
         self.cut();
+        self.before = Before::Cut;
         let cx = &self.asked.cx;
         let once = self.asked.mode == Mode::Once || self.who.run == Run::Previous;
         let wait = match &failure {
