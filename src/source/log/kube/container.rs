@@ -59,6 +59,9 @@ enum Read {
     Silent,
 }
 
+/// How a kubelet says, in place of the log and as a success, that the runtime no longer has the container.
+const NOT_KEPT: &[u8] = b"unable to retrieve container logs for ";
+
 /// What went before the answer that is being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Before {
@@ -238,6 +241,10 @@ impl Following<'_> {
                 },
             };
             self.asked.cx.meter.received(data.len());
+            if data.starts_with(NOT_KEPT) {
+                let text = clean(&String::from_utf8_lossy(&data)).trim().to_owned();
+                return Err(Failure::Status { code: StatusCode::BAD_REQUEST, text, retry_after: None });
+            }
             self.backoff.reset();
             let mut data = data;
             if skip > 0 {
