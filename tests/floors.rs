@@ -139,6 +139,46 @@ fn the_clock_is_read_in_one_place() {
     }
 }
 
+/// Every literal between `open` and the next quote.
+fn literals<'a>(text: &'a str, open: &str) -> Vec<&'a str> {
+    text.match_indices(open).filter_map(|(at, _)| text[at + open.len()..].trim_start().strip_prefix('"')?.split('"').next()).collect()
+}
+
+/// What middleware says has words in every language: reasons, numbers, details.
+#[test]
+fn what_middleware_says_has_words() {
+    let tables: Vec<(&str, toml::Table)> = ["en", "zh-CN"]
+        .into_iter()
+        .map(|name| {
+            let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("locales/{name}.toml"));
+            (name, fs::read_to_string(file).expect("a locale").parse().expect("TOML"))
+        })
+        .collect();
+    let mut wrong = Vec::new();
+    for (module, path, text) in sources() {
+        if module != "source" || !path.to_string_lossy().contains("middleware") || path.ends_with("poll_tests.rs") {
+            continue;
+        }
+        let text = code(&text);
+        let mut used: Vec<(&str, &str)> = Vec::new();
+        for open in ["Reason::crit(", "Reason::warn(", "Reason::unknown(", "Reason::note("] {
+            used.extend(literals(&text, open).into_iter().map(|key| ("reason", key)));
+        }
+        used.extend(literals(&text, ".metric(").into_iter().map(|key| ("metric", key)));
+        used.extend(literals(&text, "Metric { key: ").into_iter().map(|key| ("metric", key)));
+        used.extend(literals(&text, ".detail(").into_iter().map(|key| ("detail", key)));
+        used.extend(literals(&text, "Detail { key: ").into_iter().map(|key| ("detail", key)));
+        for (table, key) in used {
+            for (name, words) in &tables {
+                if words.get(table).and_then(|t| t.get(key)).is_none() {
+                    wrong.push(format!("{}: `{key}` has no words in [{table}] of {name}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn files_stay_small() {
     for (_, path, text) in sources() {

@@ -184,6 +184,7 @@ pub struct MiddlewareLimits {
     pub redis: RedisLimits,
     pub elasticsearch: ElasticsearchLimits,
     pub nacos: NacosLimits,
+    pub rabbitmq: RabbitLimits,
 }
 
 impl Default for MiddlewareLimits {
@@ -200,6 +201,7 @@ impl Default for MiddlewareLimits {
             redis: RedisLimits::default(),
             elasticsearch: ElasticsearchLimits::default(),
             nacos: NacosLimits::default(),
+            rabbitmq: RabbitLimits::default(),
         }
     }
 }
@@ -284,5 +286,22 @@ pub struct NacosLimits {
 impl Default for NacosLimits {
     fn default() -> Self {
         Self { round_trip_seconds: steps(1.0, 3.0) }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RabbitLimits {
+    /// Free space of the disk that holds the messages. The broker's own limit of 50 MB is reached too late to act on.
+    pub disk_free_bytes: Steps,
+    /// Open files, sockets and Erlang processes against what the node may have.
+    pub handles_used_percent: Steps,
+    /// A client's message, there and confirmed.
+    pub round_trip_seconds: Steps,
+}
+
+impl Default for RabbitLimits {
+    fn default() -> Self {
+        Self { disk_free_bytes: steps(2e9, 5e8), handles_used_percent: steps(80.0, 95.0), round_trip_seconds: steps(0.5, 2.0) }
     }
 }

@@ -7,6 +7,7 @@ use super::table::{Standing, Table, Upsert};
 use super::{NodeLoad, Store};
 use crate::base::clock::Moment;
 use crate::model::fact::{Batch, Change, Fact, Row};
+use crate::model::group::Group;
 use crate::model::id::{Kind, NodeKey, SourceId};
 use crate::model::limits::Limits;
 use crate::model::node::{Node, NodeLease, NodeUsage};
@@ -82,7 +83,7 @@ impl Store {
             Fact::Pod(c) => self.pod(source, at, *c),
             Fact::Workload(c) => self.row(source, at, *c).0,
             Fact::Event(c) => self.row(source, at, *c).0,
-            Fact::Group(c) => self.row(source, at, *c).0,
+            Fact::Group(c) => self.group(source, at, *c),
             Fact::Lease(lease) => self.lease(lease),
             Fact::Usage(usage) => self.usage(usage),
             Fact::Glance(glance) => {
@@ -159,6 +160,21 @@ impl Store {
         if T::table(self).len() != count || old.iter().any(|o| new.as_ref().is_none_or(|n| !n.same_identity(o))) {
             self.joins.outdated();
         }
+        dirty
+    }
+
+    fn group(&mut self, source: SourceId, at: Moment, change: Change<Group>) -> Dirty {
+        match &change {
+            Change::Upsert(new) => {
+                let old = self.groups.get(&new.key()).map(|e| &e.row);
+                self.courses.entry(new.key()).or_default().follow(old, new, at);
+            }
+            Change::Remove(key) => drop(self.courses.remove(key)),
+            Change::Begin(_) | Change::End(_) => {}
+        }
+        let (dirty, gone) = self.row(source, at, change);
+        let groups = &self.groups;
+        self.courses.retain(|key, _| gone.is_empty() || groups.get(key).is_some());
         dirty
     }
 

@@ -3,6 +3,7 @@
 //! Pure: no clock, no I/O, no runtime. Sources bring facts, panes read tables; nobody else writes.
 
 mod apply;
+pub mod course;
 pub mod dirty;
 pub mod history;
 pub mod joins;
@@ -26,7 +27,7 @@ use crate::model::fact::{Denied, Glance, Row};
 use crate::model::freshness::Freshness;
 use crate::model::group::Group;
 use crate::model::host::Host;
-use crate::model::id::{Kind, Name, NodeKey, SourceId, Target};
+use crate::model::id::{GroupKey, Kind, Name, NodeKey, SourceId, Target};
 use crate::model::limits::Limits;
 use crate::model::node::Node;
 use crate::model::pod::Pod;
@@ -36,6 +37,7 @@ use crate::model::verdict::{Judgement, Verdict};
 use crate::model::vm::Vm;
 use crate::model::workload::Workload;
 
+use course::Course;
 use joins::{Joins, Relatives};
 use problem::Problem;
 use table::{Entry, Table};
@@ -55,6 +57,7 @@ pub struct Store {
     now: Moment,
     sources: BTreeMap<SourceId, SourceStatus>,
     denied: BTreeMap<(SourceId, Kind, Option<Name>), Denied>,
+    courses: HashMap<GroupKey, Course>,
     glances: BTreeMap<Name, Glance>,
     /// Clusters whose pods have been listed whole.
     listed: BTreeSet<Name>,
@@ -98,6 +101,7 @@ impl Store {
             now: Moment::default(),
             sources: BTreeMap::new(),
             denied: BTreeMap::new(),
+            courses: HashMap::new(),
             glances: BTreeMap::new(),
             listed: BTreeSet::new(),
             asks: Vec::new(),
@@ -176,6 +180,11 @@ impl Store {
     /// Everything refused to one source.
     pub fn denied_to(&self, source: SourceId) -> impl Iterator<Item = &Denied> {
         self.denied.iter().filter(move |((s, _, _), _)| *s == source).map(|(_, d)| d)
+    }
+
+    /// What became of a group over time.
+    pub fn course(&self, group: &Group) -> Option<&Course> {
+        self.courses.get(&group.key())
     }
 
     /// First looks at pods whose objects have not arrived yet.

@@ -1,7 +1,9 @@
 //! The selected thing in words: how it is and why, its facts, what it stands on, what happened to it.
 
-use super::pane::{Say, container, host, middleware, node, verdict_scope, vm};
-use super::{DockText, Ui};
+use super::layout::{Dock, Zoom};
+use super::pane::{Say, container, host, node, verdict_scope, vm};
+use super::replication::{self, Strand};
+use super::{DOCK, DockText, Ui};
 use crate::base::clock::Moment;
 use crate::base::text;
 use crate::model::fact::Row;
@@ -23,6 +25,7 @@ pub struct Fact {
 /// Collects lines.
 struct Page<'a> {
     say: Say<'a>,
+    zone: &'a jiff::tz::TimeZone,
     lines: Vec<Fact>,
 }
 
@@ -279,10 +282,9 @@ impl Page<'_> {
                     self.source(store.source_of(target)?.id);
                     return Some(());
                 };
-                self.standing(e);
-                for m in &e.row.members {
-                    let numbers: Vec<String> = m.metrics.iter().map(|x| format!("{} {}", x.key, middleware::show_metric(x))).collect();
-                    self.add("member", format!("{}  {}  {}", m.address, m.role, numbers.join("  ")));
+                let width = 160;
+                for strand in replication::of_group(&self.say, self.zone, e, replication::Detail::Whole, width) {
+                    self.more(strand.text(), "");
                 }
             }
         }
@@ -323,13 +325,33 @@ impl Ui {
             let lines = [(name, "text.strong"), (text, "")].into_iter().filter(|(words, _)| !words.is_empty());
             return lines.map(|(words, scope)| Fact { text: words.to_owned(), scope, ..Fact::default() }).collect();
         };
-        let mut page = Page { say: self.say(store), lines: Vec::new() };
+        let mut page = Page { say: self.say(store), zone: &self.zone, lines: Vec::new() };
         if page.fill(&target).is_none() {
             page.more(self.lang.word("detail.gone"), "text.dim");
         }
         page.events(&target);
         page.kin(&self.kin_of(store, &target));
         page.lines
+    }
+
+    /// Does the dock stand in the place of the panes?
+    pub(super) fn fills_screen(&self) -> bool {
+        self.dock == Dock::Open && self.focus == DOCK && self.zoom == Zoom::One
+    }
+
+    /// A group's replication, when that is what the dock shows; then it stands for [`dock_lines`](Self::dock_lines) line by line.
+    pub(super) fn strands(&self, store: &Store) -> Option<Vec<Strand>> {
+        let target = self.selected_for_dock().filter(|_| matches!(self.dock_text, DockText::Detail))?;
+        let Target::Group(key) = &target else { return None };
+        let entry = store.groups.get(key)?;
+        let width = usize::from(self.plan.dock.width.saturating_sub(3));
+        let detail = if self.fills_screen() { replication::Detail::Whole } else { replication::Detail::Short };
+        let say = self.say(store);
+        let mut lines = replication::of_group(&say, &self.zone, entry, detail, width);
+        let mut page = Page { say, zone: &self.zone, lines: Vec::new() };
+        page.kin(&self.kin_of(store, &target));
+        lines.extend(page.lines.into_iter().map(|fact| Strand(vec![(format!("{}  ", fact.label), "text.dim"), (fact.text, fact.scope)])));
+        Some(lines)
     }
 
     pub(super) fn selected_for_dock(&self) -> Option<Target> {
@@ -339,6 +361,9 @@ impl Ui {
     /// What the dock shows, as lines that fit it, and in how many columns. Sentences about one row are broken to fit; the lines
     /// of a document are not, as a broken manifest is hard to read.
     pub(super) fn dock_lines(&self, store: &Store) -> (Vec<Fact>, usize) {
+        if let Some(strands) = self.strands(store) {
+            return (strands.into_iter().map(|s| Fact { text: s.text(), ..Fact::default() }).collect(), 1);
+        }
         match &self.dock_text {
             DockText::Detail | DockText::Log => {
                 let facts = self.detail(store);

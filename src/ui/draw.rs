@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::glyph::Charset;
-use super::layout::{Shape, Wish, Zoom, plan, shape};
+use super::layout::{Shape, Wish, plan, shape};
 use super::pane::{Look, Say, table, verdict_scope};
 use super::put::{blank, fill, put};
 use super::{DOCK, Dock, DockText, MESSAGE, PROBLEMS, Ui, Writing};
@@ -64,8 +64,7 @@ impl Ui {
             let (like, least) = self.pane(slot).need(&say);
             *need = (like, least, self.grown[slot]);
         }
-        let whole = self.dock == Dock::Open && self.focus == DOCK && self.zoom == Zoom::One;
-        let dock = if whole { Dock::Whole } else { self.dock };
+        let dock = if self.fills_screen() { Dock::Whole } else { self.dock };
         let wish = Wish { focus: self.slot, zoom: self.zoom, dock, problems: store.problems().len() };
         self.plan = plan(self.area, wish, &needs);
     }
@@ -307,6 +306,7 @@ impl Ui {
         if self.has_log() && self.draw_log(store, buf) {
             return;
         }
+        let strands = self.strands(store);
         let (lines, columns) = self.dock_lines(store);
         let inner = Rect { x: area.x + 2, y: area.y + 1, width: area.width.saturating_sub(3), height: area.height - 1 };
         let labels = lines.iter().map(|l| text::width(&l.label)).max().unwrap_or(0).min(16);
@@ -332,6 +332,14 @@ impl Ui {
             let x = inner.x + u16::try_from(column * (width + 3)).unwrap_or(0);
             let y = inner.y + u16::try_from(row).unwrap_or(0);
             let mut at = x;
+            if let Some(strand) = strands.as_ref().and_then(|s| s.get(i)) {
+                for (words, scope) in &strand.0 {
+                    let style = if scope.is_empty() { base } else { base.patch(self.paint.style(scope)) };
+                    let room = usize::from(inner.right().saturating_sub(at));
+                    at = put(buf, inner, at, y, &text::cut_end(words, room, self.glyphs.cut), style);
+                }
+                continue;
+            }
             if labels > 0 {
                 let verdict = fact.scope.starts_with("verdict") && text::width(&fact.label) == 1;
                 let style = base.patch(self.paint.style(if verdict { fact.scope } else { "text.dim" }));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::pane::{PaneKind, Scope};
-use super::{DOCK, Dock, DockText, PROBLEMS, Place, Ui};
+use super::{DOCK, Dock, DockText, PROBLEMS, Place, Ui, Zoom};
 use crate::base::clock::Moment;
 use crate::model::id::Target;
 use crate::store::Store;
@@ -132,6 +132,11 @@ impl Ui {
                 }
                 return;
             }
+            // The first time beside the panes, the second time in their place.
+            Target::Group(_) if self.dock == Dock::Open && matches!(self.dock_text, DockText::Detail) => {
+                (self.focus, self.zoom) = (DOCK, Zoom::One);
+                return;
+            }
             Target::Pod(_) | Target::Container(_) | Target::Group(_) => return self.open_detail(),
         }
         self.trail.push(place);
@@ -168,6 +173,10 @@ impl Ui {
             (self.shift, self.hit) = (0, None);
             self.search.clear();
             self.focus = self.slot;
+            // As it was before the dock took the screen.
+            if matches!(self.selected(), Some(Target::Group(_))) {
+                self.zoom = Zoom::All;
+            }
         } else if let Some(place) = self.trail.pop() {
             self.shown = place.shown;
             for slot in 0..5 {

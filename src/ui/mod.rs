@@ -37,6 +37,7 @@ pub mod paint;
 pub mod pane;
 pub mod put;
 pub mod rates;
+pub mod replication;
 pub mod run;
 pub mod sink;
 pub mod term;

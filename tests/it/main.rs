@@ -26,7 +26,9 @@ mod mysql;
 mod nacos;
 mod playbook;
 mod playbook_actions;
+mod rabbitmq;
 mod redis;
+mod replication;
 mod rig;
 mod ssh;
 
@@ -52,7 +54,9 @@ fn main() -> ExitCode {
         mysql::tests(),
         playbook::tests(),
         playbook_actions::tests(),
+        rabbitmq::tests(),
         redis::tests(),
+        replication::tests(),
         elasticsearch::tests(),
         nacos::tests(),
     ]

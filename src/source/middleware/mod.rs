@@ -50,4 +50,4 @@ macro_rules! kinds {
     };
 }
 
-kinds! { mysql redis elasticsearch nacos }
+kinds! { mysql redis rabbitmq elasticsearch nacos }

@@ -18,10 +18,16 @@ pub fn show_metric(m: &Metric) -> String {
     match m.unit {
         Unit::Count => format!("{:.0}", m.value),
         Unit::Bytes => text::bytes(whole),
+        Unit::Seconds if m.value < 1.0 && m.value > 0.0 => format!("{:.0}ms", (m.value * 1000.0).max(1.0)),
         Unit::Seconds => text::span(whole),
         Unit::Percent => format!("{:.0}%", m.value),
         Unit::PerSecond => format!("{:.0}/s", m.value),
     }
+}
+
+/// The words for a metric's key.
+pub fn metric_name<'a>(say: &Say<'a>, key: &'a str) -> &'a str {
+    say.lang.get(&format!("metric.{key}")).unwrap_or(key)
 }
 
 /// The metric that most members share and that is worst of them: the first each names.
@@ -59,7 +65,7 @@ impl Floor for Middleware {
             width: Width::Text(8),
             align: Align::Left,
             rank: 3,
-            cell: |e, _| chief(&e.row).map_or_else(Cell::default, |m| Cell::dim(format!("{} {}", m.key, show_metric(m)))),
+            cell: |e, say| chief(&e.row).map_or_else(Cell::default, |m| Cell::dim(format!("{} {}", metric_name(say, m.key), show_metric(m)))),
             sort: |a, b| chief(b).map_or(0.0, |m| m.value).total_cmp(&chief(a).map_or(0.0, |m| m.value)),
         },
     ];

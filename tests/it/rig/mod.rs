@@ -9,6 +9,7 @@ pub mod lab;
 pub mod libvirt;
 pub mod mysql;
 pub mod opensearch;
+pub mod rabbitmq;
 pub mod redis;
 pub mod registry;
 pub mod search;
