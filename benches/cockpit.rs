@@ -5,13 +5,19 @@ use divan::{Bencher, black_box};
 
 use quarterdeck::base::clock::Moment;
 use quarterdeck::base::intern::Interner;
+use quarterdeck::base::ring::Ring;
+use quarterdeck::base::stamp::Stamp;
+use quarterdeck::config::keys::parse_sequence;
 use quarterdeck::model::fact::{Batch, Change, Fact};
 use quarterdeck::model::id::{SourceId, Uid};
 use quarterdeck::model::limits::Limits;
+use quarterdeck::model::log::{Chunk, LogEvent, LogFact, LogId, Mark, Speaker, StreamId};
 use quarterdeck::model::pod::{Owner, Pod};
 use quarterdeck::store::Store;
+use quarterdeck::store::log::query::{Pattern, Query};
+use quarterdeck::store::log::search::{Found, Goal, Scan};
 use quarterdeck::store::view::{View, by_severity};
-use quarterdeck::ui::{Setup, Ui};
+use quarterdeck::ui::{Input, Setup, Ui};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -160,6 +166,115 @@ fn one_frame_after_200_changes(bencher: Bencher) {
         let facts = pods_of(&store, round);
         store.apply(Batch { source: SourceId(0), at: Moment(1), facts }, Moment(1));
         store.tick(Moment(1));
+        frame.reset();
+        ui.draw(&store, area, &mut frame);
+        black_box(frame.content.len())
+    });
+}
+
+/// A ring of 256 MB with lines of the kind that services write, and a word that stands near its start only.
+fn ring() -> Ring {
+    let mut ring = Ring::new(256 << 20);
+    let mut n = 0_u32;
+    while ring.evicted() == 0 {
+        let line = format!(
+            "2026-11-21 02:14:07.{:03}  INFO 1 --- [nio-8080-exec-{}] c.m.order.OrderController : request {n} of user {:x} took {} ms{}",
+            n % 1000,
+            n % 16,
+            n.wrapping_mul(2_654_435_761),
+            n % 97,
+            if n == 200_000 { " needle" } else { "" }
+        );
+        ring.push(Stamp(i64::from(n)), n % 3, line.as_bytes(), 0);
+        n += 1;
+    }
+    ring
+}
+
+fn whole(scan: &mut Scan, ring: &Ring) -> u64 {
+    scan.work(ring, &[], u64::MAX, usize::MAX);
+    scan.count()
+}
+
+/// A word that is nearly nowhere, through all of it.
+#[divan::bench(sample_count = 5)]
+fn search_256mb_rare(bencher: Bencher) {
+    let ring = ring();
+    bencher.bench_local(|| black_box(whole(&mut Scan::new(Goal::Pattern(Pattern::typed("needle").unwrap())), &ring)));
+}
+
+/// A word that is in every line.
+#[divan::bench(sample_count = 5)]
+fn search_256mb_everywhere(bencher: Bencher) {
+    let ring = ring();
+    bencher.bench_local(|| black_box(whole(&mut Scan::new(Goal::Pattern(Pattern::typed("request").unwrap())), &ring)));
+}
+
+#[divan::bench(sample_count = 5)]
+fn search_256mb_regex(bencher: Bencher) {
+    let ring = ring();
+    bencher.bench_local(|| black_box(whole(&mut Scan::new(Goal::Pattern(Pattern::typed(r"/took 9\d ms/").unwrap())), &ring)));
+}
+
+/// The first hit on the way up from the end, the word being near the other end: what a person waits for, at worst.
+#[divan::bench(sample_count = 5)]
+fn search_256mb_first_hit(bencher: Bencher) {
+    let ring = ring();
+    bencher.bench_local(|| {
+        let mut scan = Scan::new(Goal::Pattern(Pattern::typed("needle").unwrap()));
+        while scan.previous(&ring, u64::MAX) == Found::NotYet {
+            scan.work(&ring, &[], u64::MAX, 512 << 10);
+        }
+        black_box(scan.count())
+    });
+}
+
+/// A filter that has to look at the level of every line.
+#[divan::bench(sample_count = 5)]
+fn filter_256mb_by_level(bencher: Bencher) {
+    let ring = ring();
+    bencher.bench_local(|| black_box(whole(&mut Scan::new(Goal::Query(Query::parse("level>=warn").unwrap())), &ring)));
+}
+
+/// A million lines into a ring of the default size.
+#[divan::bench(sample_count = 5)]
+fn append_1m_lines(bencher: Bencher) {
+    let line = [b'x'; 120];
+    bencher.bench_local(|| {
+        let mut ring = Ring::new(16 << 20);
+        for n in 0..1_000_000 {
+            ring.push(Stamp(n), 0, &line, 0);
+        }
+        black_box(ring.evicted())
+    });
+}
+
+/// A whole screen of a log that is followed.
+#[divan::bench(sample_count = 50)]
+fn one_frame_of_a_log(bencher: Bencher) {
+    let mut store = filled();
+    let mut say = |event: LogEvent| {
+        store.apply(Batch { source: SourceId(0), at: Moment(0), facts: vec![Fact::Log(Box::new(LogFact { log: LogId(1), event }))] }, Moment(0));
+    };
+    say(LogEvent::Opened);
+    for (i, name) in ["db-1", "db-2", "db-3"].into_iter().enumerate() {
+        say(LogEvent::Stream { stream: StreamId(u32::try_from(i).unwrap()), speaker: Speaker::Kernel { host: name.into() } });
+    }
+    for n in 0..100_000_u32 {
+        let text =
+            format!(r#"{{"ts":"2026-11-21T02:14:07Z","level":"info","msg":"request {n} was served","status":200,"took_ms":{},"user":{{"id":{n}}}}}"#, n % 97);
+        let marks = vec![Mark { start: 0, end: u32::try_from(text.len()).unwrap(), stamp: Stamp(i64::from(n)), cut: 0 }];
+        say(LogEvent::Lines { stream: StreamId(n % 3), chunk: Chunk { bytes: text.into(), marks } });
+    }
+    store.tick(Moment(10_000));
+    let mut ui = Ui::new(Setup::default());
+    let area = Rect::new(0, 0, 160, 45);
+    let mut frame = Buffer::empty(area);
+    ui.draw(&store, area, &mut frame);
+    for key in parse_sequence("4 l z").unwrap() {
+        ui.update(&store, Input::Key(key));
+    }
+    bencher.bench_local(|| {
         frame.reset();
         ui.draw(&store, area, &mut frame);
         black_box(frame.content.len())

@@ -142,8 +142,7 @@ impl Seat {
 
     /// How long the seat can wait when nothing happens: to the header's next second, or to what the screen itself has due.
     pub(super) fn next_wake(&self, now: Moment) -> Duration {
-        let second = Duration::from_millis(u64::try_from(SECOND - now.0.rem_euclid(SECOND)).unwrap_or(1000));
-        self.ui.due().map_or(second, |due| due.since(now).min(second).max(Duration::from_millis(10)))
+        until(self.ui.due(), now)
     }
 
     /// Zero when a frame may be drawn now. A slow line makes frames rarer.
@@ -245,6 +244,12 @@ impl Seat {
     }
 }
 
+/// To the header's next second, or to what is due before it.
+fn until(due: Option<Moment>, now: Moment) -> Duration {
+    let second = Duration::from_millis(u64::try_from(SECOND - now.0.rem_euclid(SECOND)).unwrap_or(1000));
+    due.map_or(second, |due| due.since(now).min(second).max(Duration::from_millis(10)))
+}
+
 /// Who is at it: an account that several people share says nothing, so what they came from stands beside it.
 fn who() -> String {
     let var = |name: &str| env::var(name).ok().filter(|v| !v.is_empty());
@@ -300,4 +305,19 @@ fn press(key: KeyEvent) -> Option<KeyPress> {
     };
     let has = |m: KeyModifiers| key.modifiers.contains(m);
     Some(KeyPress::new(code, has(KeyModifiers::CONTROL), has(KeyModifiers::ALT), has(KeyModifiers::SHIFT) || key.code == Code::BackTab))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Also in the last moments of a second, when less is left of it than the shortest wait.
+    #[test]
+    fn there_is_a_next_wake_at_every_moment() {
+        for ms in 0..3000 {
+            let wait = until(Some(Moment(2000)), Moment(ms));
+            assert!(wait <= Duration::from_secs(1) && !wait.is_zero(), "{ms}: {wait:?}");
+        }
+        assert_eq!(until(None, Moment(250)), Duration::from_millis(750));
+    }
 }

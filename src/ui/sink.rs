@@ -16,19 +16,27 @@ use crate::base::clock::Stopwatch;
 /// The shortest time between two frames: thirty a second.
 pub const FRAME: Duration = Duration::from_millis(33);
 const SLOWEST: Duration = Duration::from_secs(1);
+/// What a screen that changes without end may send in the long run, in bytes a second: a log that scrolls leaves room for
+/// keys on a thin line.
+const PACE: f64 = 48_000.0;
+/// What may go out at once before that counts: a few whole screens.
+const BURST: f64 = 48_000.0;
 
 /// Remembers the frame that a terminal shows.
 #[derive(Debug)]
 pub struct FrameSink {
     last: Buffer,
     pause: Duration,
+    /// Bytes that may go out at once now, as of the last frame.
+    credit: f64,
+    since: Option<Stopwatch>,
     sent: u64,
     started: bool,
 }
 
 impl Default for FrameSink {
     fn default() -> Self {
-        Self { last: Buffer::empty(Rect::ZERO), pause: FRAME, sent: 0, started: false }
+        Self { last: Buffer::empty(Rect::ZERO), pause: FRAME, credit: BURST, since: None, sent: 0, started: false }
     }
 }
 
@@ -61,6 +69,9 @@ impl FrameSink {
         out.write_all(&bytes)?;
         out.flush()?;
         self.adapt(watch.elapsed());
+        let passed = self.since.map_or(Duration::ZERO, Stopwatch::elapsed);
+        self.spend(bytes.len(), passed);
+        self.since = Some(Stopwatch::start());
         self.last.clone_from(frame);
         self.started = true;
         self.sent += bytes.len() as u64;
@@ -69,7 +80,14 @@ impl FrameSink {
 
     /// How long to wait until the next frame: longer while the line is slow.
     pub fn pause(&self) -> Duration {
-        self.pause
+        // Until there is credit again for what was spent beyond it.
+        let owed = Duration::from_secs_f64((-self.credit / PACE).clamp(0.0, 1.0));
+        self.pause.max(owed)
+    }
+
+    /// Takes the bytes of a frame from the credit, which grows with the time that passed.
+    fn spend(&mut self, bytes: usize, passed: Duration) {
+        self.credit = (self.credit + passed.as_secs_f64() * PACE).min(BURST) - bytes as f64;
     }
 
     /// Bytes written since the start.
@@ -131,6 +149,22 @@ mod tests {
         for _ in 0..20 {
             sink.adapt(Duration::ZERO);
         }
+        assert_eq!(sink.pause(), FRAME);
+    }
+
+    #[test]
+    fn a_screen_that_never_rests_keeps_to_its_pace() {
+        let mut sink = FrameSink::default();
+        let (mut sent, mut passed) = (0, Duration::ZERO);
+        let mut step = FRAME;
+        while passed < Duration::from_secs(10) {
+            sink.spend(7000, step);
+            sent += 7000;
+            step = sink.pause();
+            passed += step;
+        }
+        assert!((480_000..600_000).contains(&sent), "{sent} bytes in ten seconds");
+        sink.spend(0, Duration::from_secs(2));
         assert_eq!(sink.pause(), FRAME);
     }
 

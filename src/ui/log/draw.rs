@@ -127,17 +127,16 @@ impl Ui {
     }
 
     fn gutter(&self, pane: &LogPane, drawn: &Drawn, note: bool, inner: Rect, y: u16, buf: &mut Buffer) {
-        let base = self.paint.style("ui");
         let number = drawn.line.number;
         if drawn.part == 0 {
             if pane.search.as_ref().is_some_and(|s| s.at == Some(number)) {
-                put(buf, inner, inner.x, y, ">", base.patch(self.paint.style("text.accent")));
+                put(buf, inner, inner.x, y, ">", self.paint.style("text.accent"));
             } else if pane.marks.contains(&number) {
-                put(buf, inner, inner.x, y, self.glyphs.mark, base.patch(self.paint.style("row.marked")));
+                put(buf, inner, inner.x, y, self.glyphs.mark, self.paint.style("row.marked"));
             }
         }
         if !note && let Some(level) = level(drawn.line.bytes).filter(|l| *l >= Level::Warn) {
-            put(buf, inner, inner.x + 1, y, self.glyphs.vertical, base.patch(self.paint.style(level_scope(level))));
+            put(buf, inner, inner.x + 1, y, self.glyphs.vertical, self.paint.style(level_scope(level)));
         }
     }
 
