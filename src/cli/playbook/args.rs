@@ -21,6 +21,32 @@ Exit codes:
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum PlaybookCommand {
+    /// List the playbooks: those of this program, and those in the folder `playbooks` beside the configuration
+    #[command(after_help = "Example:\n  quarterdeck playbook list --json | jq -r '.[].name'")]
+    List {
+        /// JSON instead of text
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tell what a playbook is for, what it asks and what it does, step by step
+    #[command(after_help = "Example:\n  quarterdeck playbook show mysql-replication")]
+    Show {
+        /// A file, or the name of a playbook
+        #[arg(value_name = "PLAYBOOK")]
+        playbook: String,
+    },
+    /// Tell every mistake of playbooks with line, column and a way out
+    #[command(
+        after_help = "Examples:\n  quarterdeck playbook lint my.yaml\n  quarterdeck playbook lint        those of this program\n\nExit codes: 0 when there is no error (warnings allowed), 1 otherwise"
+    )]
+    Lint {
+        /// Files or names; without one, all that are carried in this program
+        #[arg(value_name = "PLAYBOOK")]
+        playbooks: Vec<String>,
+    },
+    /// Print the JSON schema of playbooks, for editors
+    #[command(after_help = "Example:\n  quarterdeck playbook schema > schema.json\n\nIn a playbook: # yaml-language-server: $schema=schema.json")]
+    Schema,
     /// Carry a playbook out, step by step
     #[command(after_help = RUN_HELP)]
     Run(Run),

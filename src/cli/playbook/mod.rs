@@ -5,8 +5,12 @@ mod desk;
 mod export;
 mod fetch;
 mod front;
+mod lint;
+mod list;
 mod run;
 mod runs;
+mod schema;
+mod show;
 mod signals;
 mod tty;
 mod values;
@@ -26,8 +30,16 @@ pub async fn main(config: Config, catalog: &Catalog, command: &PlaybookCommand, 
     for d in config.diagnostics.iter().filter(|d| d.severity == Severity::Error) {
         let _ = io::Write::write_fmt(&mut io::stderr(), format_args!("{}\n", crate::config::show::diagnostic(d)));
     }
-    let desk = Desk::open(config, catalog);
     let mut out = io::stdout();
+    // These need no target, and so no connection.
+    match command {
+        PlaybookCommand::List { json } => return list::write(&config, catalog, *json, &mut out),
+        PlaybookCommand::Show { playbook } => return show::write(&config, catalog, playbook, &mut out).unwrap_or_else(|why| Ok(refused(&why))),
+        PlaybookCommand::Lint { playbooks } => return lint::write(&config, catalog, playbooks, &mut out),
+        PlaybookCommand::Schema => return schema::write(catalog, &mut out),
+        _ => {}
+    }
+    let desk = Desk::open(config, catalog);
     let end = match command {
         PlaybookCommand::Run(args) => Box::pin(run::run(desk, args, write)).await,
         PlaybookCommand::Resume(args) => Box::pin(run::again(desk, args, write, Again::Resume)).await,
@@ -45,6 +57,7 @@ pub async fn main(config: Config, catalog: &Catalog, command: &PlaybookCommand, 
             Err(why) => Err(why),
         },
         PlaybookCommand::Fetch { playbook, output, vars } => fetch::run(desk, playbook, output, vars).await,
+        PlaybookCommand::List { .. } | PlaybookCommand::Show { .. } | PlaybookCommand::Lint { .. } | PlaybookCommand::Schema => Ok(0),
     };
     Ok(end.unwrap_or_else(|why| refused(&why)))
 }

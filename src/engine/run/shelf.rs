@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::stage::Beside;
 use crate::config::spec::Config;
 use crate::model::catalog::Catalog;
+use crate::playbook::library;
 use crate::playbook::parse::{Parsed, parse};
 use crate::port::action::Files;
 
@@ -13,6 +14,21 @@ use crate::port::action::Files;
 pub struct Found {
     pub parsed: Parsed,
     pub files: Arc<dyn Files>,
+    /// Is it one of those in this program?
+    pub carried: bool,
+}
+
+/// The files that are carried in this program.
+struct Carried;
+
+impl Files for Carried {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        match library::file(path) {
+            Some(text) => Ok(text.as_bytes().to_vec()),
+            // A path of this machine that somebody gave as a value.
+            None => std::fs::read(path).map_err(|e| format!("cannot read {path}: {e}")),
+        }
+    }
 }
 
 impl std::fmt::Debug for Found {
@@ -27,13 +43,16 @@ pub fn folders(config: &Config) -> Vec<PathBuf> {
     beside.into_iter().chain([PathBuf::from("playbooks")]).collect()
 }
 
-/// The names of all playbooks in those folders.
+/// The names of all playbooks: those in this program, then those in the folders.
 pub fn names(config: &Config) -> Vec<String> {
     let files = folders(config).into_iter().flat_map(|f| std::fs::read_dir(f).into_iter().flatten().flatten());
     let mut names: Vec<String> = files.filter_map(|e| e.file_name().to_str().and_then(|n| n.strip_suffix(".yaml")).map(ToOwned::to_owned)).collect();
     names.sort_unstable();
     names.dedup();
-    names
+    let mut all: Vec<String> = library::books().map(|(name, _)| name.to_owned()).collect();
+    names.retain(|name| !all.contains(name));
+    all.append(&mut names);
+    all
 }
 
 /// Reads a playbook by path or by name.
@@ -46,6 +65,11 @@ pub fn open(config: &Config, catalog: &Catalog, name: &str) -> Result<Found, Str
         tried.extend(folders(config).iter().map(|f| f.join(format!("{}.yaml", name.trim_end_matches(".yaml")))));
     }
     let Some(path) = tried.iter().find(|p| p.is_file()) else {
+        if let Some(text) = library::book(name) {
+            let texts = |file: &str| library::file(file).map(ToOwned::to_owned).ok_or_else(|| "it is not carried in this program".to_owned());
+            let file = format!("{}.yaml", name.trim_end_matches(".yaml"));
+            return Ok(Found { parsed: parse(&file, text, catalog, &texts), files: Arc::new(Carried), carried: true });
+        }
         let places: Vec<String> = tried.iter().map(|p| p.display().to_string()).collect();
         return Err(format!("there is no playbook {name}; looked at {}", places.join(", ")));
     };
@@ -54,5 +78,5 @@ pub fn open(config: &Config, catalog: &Catalog, name: &str) -> Result<Found, Str
     let folder = whole.parent().unwrap_or(Path::new("/")).to_owned();
     let beside = folder.clone();
     let parsed = parse(&whole.display().to_string(), &text, catalog, &move |file: &str| std::fs::read_to_string(beside.join(file)).map_err(|e| e.to_string()));
-    Ok(Found { parsed, files: Arc::new(Beside(folder)) })
+    Ok(Found { parsed, files: Arc::new(Beside(folder)), carried: false })
 }
