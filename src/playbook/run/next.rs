@@ -278,6 +278,10 @@ impl Run {
         if entry.task.ignore_errors {
             return Want::Note(Self::settle(&entry.task, key, cell, End::Ignored, why));
         }
+        // What a plan has not done may be what is missing: that is no failure yet.
+        if self.setup.mode == Mode::Plan && self.awaits(&key.host) {
+            return Want::Note(settled(key, End::Unclear, &format!("known only when it runs: {why}")));
+        }
         let rescued = entry.within.iter().any(|(block, part)| {
             *part == crate::playbook::spec::Part::Block
                 && self.setup.book.program.iter().any(|e| e.within.iter().any(|(b, p)| b == block && *p == crate::playbook::spec::Part::Rescue))
@@ -286,6 +290,11 @@ impl Run {
             return Want::Note(Self::settle(&entry.task, key, cell, End::Failed, why));
         }
         Want::Ask(Why::Failed)
+    }
+
+    /// Is something before a target that a plan did not do?
+    fn awaits(&self, host: &Name) -> bool {
+        self.cells.iter().any(|(key, cell)| key.host == *host && matches!(cell.end, Some(End::Would | End::Unclear)))
     }
 
     /// What cannot be rendered: in a plan it may only not be known yet.

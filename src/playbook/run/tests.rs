@@ -80,13 +80,15 @@ fn what_a_plan_cannot_know_it_says_so() {
     - {name: changes, put: k, register: made}
     - {name: needs it, put: "{{ made.value }}"}
     - {name: cannot, shell: "x {{ typo }}"}
+    - {name: not there yet, has: k, check_mode: false}
 "#;
     let mut world = World::default();
     let plan = plan(text, &["a"], &mut world);
     let rows: Vec<_> = plan.rows().iter().map(|r| format!("{:?} {}", r.end.unwrap(), r.why)).collect();
     assert_eq!(rows[..2], ["Unclear it has no `check`", "Unclear it has no `check`"]);
     assert!(rows[2].starts_with("Unclear known only when it runs: `made` is not defined"), "{rows:?}");
-    assert!(world.acts.is_empty());
+    assert!(rows[4].starts_with("Unclear known only when it runs: exit status 1"), "{rows:?}");
+    assert_eq!(world.acts, ["a/has/k"]);
 }
 
 #[test]
