@@ -26,6 +26,7 @@ mod mysql;
 mod nacos;
 mod playbook;
 mod playbook_actions;
+mod polling;
 mod rabbitmq;
 mod redis;
 mod replication;
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
         replication::tests(),
         elasticsearch::tests(),
         nacos::tests(),
+        polling::tests(),
     ]
     .into_iter()
     .flatten()

@@ -59,6 +59,10 @@ pub fn secured(role: &str) -> Secured {
         ("http.port", &ports.0.to_string()),
         ("transport.port", &ports.1.to_string()),
         ("discovery.type", "single-node"),
+        // Whatever the machine's disk holds already.
+        ("cluster.routing.allocation.disk.watermark.low", "300mb"),
+        ("cluster.routing.allocation.disk.watermark.high", "200mb"),
+        ("cluster.routing.allocation.disk.watermark.flood_stage", "100mb"),
         ("plugins.security.ssl.http.enabled", "true"),
         ("plugins.security.ssl.transport.enforce_hostname_verification", "false"),
         ("plugins.security.allow_default_init_securityindex", "true"),

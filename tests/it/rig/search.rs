@@ -49,6 +49,10 @@ impl Node {
             ("cluster.fault_detection.follower_check.timeout", "2s"),
             ("cluster.fault_detection.leader_check.timeout", "2s"),
             ("cluster.info.update.interval", "10s"),
+            // Whatever the machine's disk holds already.
+            ("cluster.routing.allocation.disk.watermark.low", "300mb"),
+            ("cluster.routing.allocation.disk.watermark.high", "200mb"),
+            ("cluster.routing.allocation.disk.watermark.flood_stage", "100mb"),
         ]
         .map(|(key, value)| format!("{key}={value}"))
         .into_iter()
@@ -112,6 +116,16 @@ pub fn nodes(count: u8, analyzers: usize) -> Vec<Node> {
     joined(&nodes, usize::from(count));
     said("elasticsearch", &format!("version.number {}", version(&nodes[0])));
     nodes
+}
+
+/// A node that listens on every address of this machine.
+pub fn anywhere() -> Node {
+    let ports = (free_port("0.0.0.0"), free_port("0.0.0.0"));
+    let mut node = Node::new("mall", "es-1", "0.0.0.0", ports, "", "es-1", false);
+    node.up();
+    joined(std::slice::from_ref(&node), 1);
+    said("elasticsearch", &format!("version.number {}", version(&node)));
+    node
 }
 
 /// Until each of these knows so many nodes and a master.
