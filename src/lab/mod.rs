@@ -14,7 +14,12 @@
 //! Known differences from real systems are listed in the documentation of each server.
 
 pub mod edge;
+pub mod elasticsearch;
+pub mod http;
 pub mod mysql;
+pub mod nacos;
+pub mod rabbitmq;
+pub mod redis;
 pub mod ssh;
 pub mod stage;
 pub mod world;

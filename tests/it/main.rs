@@ -17,6 +17,7 @@ mod elasticsearch;
 mod host;
 mod kube;
 mod kube_loss;
+mod lab_middleware;
 mod lab_mysql;
 mod lab_ssh;
 mod libvirt;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
     let trials: Vec<Trial> = [
         kube::tests(),
         lab_ssh::tests(),
+        lab_middleware::tests(),
         lab_mysql::tests(),
         kube_loss::tests(),
         cockpit::tests(),
