@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 
@@ -26,6 +27,12 @@ fn port_of(kind: &str) -> u16 {
     }
 }
 
+/// No kind is asked faster than this, whatever the entry says. A RabbitMQ node gathers its numbers every 5 s; asked more often it
+/// would only work more.
+fn fastest(kind: &str) -> Duration {
+    Duration::from_secs(if kind == "rabbitmq" { 5 } else { 0 })
+}
+
 pub(super) fn source(links: &Links, entry: &MiddlewareSpec, limits: &MiddlewareLimits) -> Result<Box<dyn Source>, SourceError> {
     let mut spec = Spec::new(&entry.kind, &entry.name, &[]);
     spec.members.clone_from(&entry.members);
@@ -36,7 +43,7 @@ pub(super) fn source(links: &Links, entry: &MiddlewareSpec, limits: &MiddlewareL
     }
     spec.tls = tls(entry.tls.as_ref())?;
     spec.reach = reach(links, entry)?;
-    spec.every = Some(entry.every);
+    spec.every = Some(entry.every.max(fastest(&entry.kind)));
     spec.limits = limits.clone();
     spec.settings.extend(entry.settings.iter().cloned());
     if let Some(sentinel) = &entry.sentinel {
@@ -105,5 +112,17 @@ fn reach(links: &Links, entry: &MiddlewareSpec) -> Result<Reach, SourceError> {
             "this release does not reach members through a container or a pod",
             "publish the port on its host and use via = \"host:NAME\"",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rabbitmq_is_never_asked_faster_than_it_counts() {
+        assert_eq!(Duration::from_secs(1).max(fastest("rabbitmq")), Duration::from_secs(5));
+        assert_eq!(Duration::from_secs(10).max(fastest("rabbitmq")), Duration::from_secs(10));
+        assert_eq!(Duration::from_secs(1).max(fastest("redis")), Duration::from_secs(1));
     }
 }

@@ -77,7 +77,7 @@ fn failover() {
     until(&terminal, "the group", |s| s.contains("cache") && s.contains("6/6"));
     terminal.send("5\r\r");
     let old = servers[0].address();
-    let screen = until(&terminal, "two followers", |s| s.matches("flowing").count() == 2);
+    let screen = until(&terminal, "two followers", |s| s.matches("flowing  lag").count() == 2);
     assert!(line(&screen, &old).contains("master") && screen.contains("├─") && screen.contains("└─"), "{screen}");
     assert_eq!(told(home.path())["verdict"], "ok");
     assert!(screen.contains("ok for"), "{screen}");
@@ -97,14 +97,15 @@ fn failover() {
     }
 
     servers[0].up();
-    let screen = until(&terminal, "the old one follows", |s| s.contains("ok for") && line(s, &old).contains("replica") && s.matches("flowing").count() == 2);
+    let screen =
+        until(&terminal, "the old one follows", |s| s.contains("ok for") && line(s, &old).contains("replica") && s.matches("flowing  lag").count() == 2);
     assert!(screen.contains("master → replica") && screen.contains("answers again"), "{screen}");
     let json = told(home.path());
     assert_eq!((json["verdict"].as_str(), role(&json, &old).as_str()), (Some("ok"), "replica"), "{json:#}");
 
     // The same on the smallest screen that is promised, and back beside the panes.
     terminal.resize(80, 24);
-    until(&terminal, "the tree in 80x24", |s| s.lines().all(|l| l.chars().count() <= 80) && s.matches("flowing").count() == 2);
+    until(&terminal, "the tree in 80x24", |s| s.lines().all(|l| l.chars().count() <= 80) && s.matches("flowing  lag").count() == 2);
     terminal.resize(160, 45);
     terminal.send("\x1b");
     until(&terminal, "the panes beside it", |s| s.contains("5 Middleware") && s.contains("Changes"));
