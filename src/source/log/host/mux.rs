@@ -117,18 +117,18 @@ impl Mux {
     pub(super) async fn open(&self, line: impl FnOnce(u32) -> String) -> Result<Tail, SourceError> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let line = line(id);
-        let mut live = self.channel.lock().await;
+        let mut kept = self.channel.lock().await;
         for _ in 0..2 {
-            let channel = match live.clone().filter(|c| !c.orders.is_closed()) {
+            let channel = match kept.clone().filter(|c| !c.orders.is_closed()) {
                 Some(channel) => channel,
-                None => live.insert(self.connect().await?).clone(),
+                None => kept.insert(self.connect().await?).clone(),
             };
             let (to, frames) = mpsc::channel(64);
             if channel.orders.send(Order::Open { id, line: line.clone(), to }).await.is_ok() {
                 return Ok(Tail { frames, here: channel.here, id, orders: channel.orders });
             }
             // It closed for want of use in this very moment.
-            *live = None;
+            *kept = None;
         }
         Err(SourceError::unreachable(format!("{}: the channel for logs closes as soon as it is open", self.host)))
     }
