@@ -5,8 +5,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 hosts=${1:-20} rounds=${2:-3}
-cargo build --locked --release --bin quarterdeck >&2
-run=$(realpath "${CARGO_TARGET_DIR:-target}/release/quarterdeck")
+# Another binary than the release build: QUARTERDECK_BIN.
+[ -n "${QUARTERDECK_BIN:-}" ] || cargo build --locked --release --bin quarterdeck >&2
+run=$(realpath "${QUARTERDECK_BIN:-${CARGO_TARGET_DIR:-target}/release/quarterdeck}")
 dir=$(mktemp -d /var/tmp/quarterdeck-ansible.XXXXXX)
 pids=()
 trap 'for p in "${pids[@]}"; do kill "$p" 2>/dev/null || true; done; rm -rf "$dir"' EXIT

@@ -15,10 +15,15 @@ impl Redactor {
             return;
         }
         let mut known = self.secrets.write().unwrap_or_else(PoisonError::into_inner);
-        if !known.iter().any(|s| s == secret) {
-            known.push(secret.to_owned());
-            known.sort_by_key(|s| std::cmp::Reverse(s.len()));
+        // A quote in it is written otherwise in a shell line, in SQL and in JSON.
+        let spelled = [r"'\''", "'\"'\"'", "''", r"\'"].map(|quote| secret.replace('\'', quote));
+        let escaped = secret.replace('\\', r"\\").replace('"', "\\\"");
+        for one in [secret.to_owned(), escaped].into_iter().chain(spelled) {
+            if !known.contains(&one) {
+                known.push(one);
+            }
         }
+        known.sort_by_key(|s| std::cmp::Reverse(s.len()));
     }
 
     /// The text with every known secret replaced by `***`.

@@ -121,7 +121,7 @@ fn web() {
             "name: Web\nowner: tests\nhosts: here\ntasks:\n\
              \x20 - name: Ask\n    uri: http://127.0.0.1:{port}/thing.json\n    register: got\n    changed_when: false\n    when: source | default('online') == 'online'\n\
              \x20 - name: It says so\n    assert: {{that: got.json.answer == 42 and got.status == 200}}\n    when: source | default('online') == 'online'\n\
-             \x20 - name: A file\n    copy: {{url: \"http://127.0.0.1:{port}/thing.json\", sha256: {sum}, dest: {dest}}}\n\
+             \x20 - name: A file\n    copy: {{url: \"http://127.0.0.1:{port}/thing.json\", sha256: \"{sum}\", dest: {dest}}}\n\
              \x20   verify:\n      shell: grep -q 42 {dest}\n    undo:\n      shell: rm -f {dest}\n",
             dest = dest.display()
         )
