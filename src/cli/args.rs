@@ -6,8 +6,10 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::playbook::args::PlaybookCommand;
+use crate::lab::world::scenario::Scenario;
 
 const EXAMPLES: &str = "Examples:
+  quarterdeck demo                         a whole live cluster to look around in; needs nothing
   quarterdeck                              this machine and the current kube context, or what the configuration names
   quarterdeck --config lab.toml            another configuration
   quarterdeck -n pro --theme paper         one namespace, on a light background
@@ -61,6 +63,11 @@ pub struct Global {
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
+    /// Look around in a whole live cluster that runs inside this program: nothing else is needed
+    #[command(
+        after_help = "Examples:\n  quarterdeck demo\n  quarterdeck demo --scenario node-lost --speed 5\n  quarterdeck demo --print-access > access &  . ./access; export KUBECONFIG; kubectl get pods -A\n\nWithout a terminal: one status picture; exit codes 0 ok, 1 warn, 2 crit, 3 unknown"
+    )]
+    Demo(Demo),
     /// Print the whole picture once and exit with its verdict
     #[command(after_help = "Exit codes: 0 ok, 1 warn, 2 crit, 3 unknown\n\nExample:\n  quarterdeck status --json --timeout 10 | jq '.problems[].name'")]
     Status {
@@ -99,6 +106,38 @@ pub enum Command {
         #[arg(value_name = "COMMAND")]
         page: Vec<String>,
     },
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub struct Demo {
+    /// What happens in the cluster
+    #[arg(long, value_name = "NAME", default_value = "calm", value_parser = clap::builder::PossibleValuesParser::new(Scenario::names()))]
+    pub scenario: String,
+    /// Let it happen so many times as fast
+    #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = speed)]
+    pub speed: f64,
+    /// The same seed makes the same cluster
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Begin as if the scenario had begun so many seconds ago
+    #[arg(long, value_name = "S", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    pub ago: u64,
+    /// How many nodes
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(12..=20_000))]
+    pub nodes: u32,
+    /// How many pods, at least those of the shop
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=500_000))]
+    pub pods: u32,
+    /// Print what other tools need to reach it, and run until ended
+    #[arg(long)]
+    pub print_access: bool,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(n) if (0.1..=1000.0).contains(&n) => Ok(n),
+        _ => Err("a number from 0.1 to 1000".to_owned()),
+    }
 }
 
 #[derive(Clone, Debug, Default, ClapArgs)]

@@ -8,7 +8,7 @@ use clap::Parser;
 
 use super::allowed::allowed;
 use super::args::{Args, Command, ConfigCommand};
-use super::{dispatch, live, load, log, logs, status};
+use super::{demo, dispatch, live, load, log, logs, status};
 use crate::cockpit;
 use crate::config::lang::Lang;
 use crate::config::show;
@@ -51,39 +51,46 @@ pub fn main() -> ExitCode {
 }
 
 fn with_sources(args: &Args, catalog: &Catalog) -> io::Result<u8> {
-    let config = load::load(&args.global, catalog);
-    let _log = log::open();
     // Whoever installed one already has the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("quarterdeck").enable_all().build()?;
-    let end = runtime.block_on(async {
-        match &args.command {
-            Some(Command::Config { command: ConfigCommand::Check { live: true } }) => check_live(&config).await,
-            Some(Command::Playbook { command }) => super::playbook::main(config, catalog, command, args.global.write).await,
-            Some(Command::Status { json, timeout }) => {
-                picture(&config, if *json { status::Format::Json } else { status::Format::Text }, Duration::from_secs(*timeout)).await
-            }
-            Some(Command::Logs(options)) => {
-                for d in &config.diagnostics {
-                    let _ = writeln!(io::stderr(), "{}", show::diagnostic(d));
-                }
-                logs::run(&config, &args.global, options).await
-            }
-            _ if !io::stdout().is_terminal() || !io::stdin().is_terminal() => {
-                let _ = writeln!(io::stderr(), "quarterdeck: no terminal here, so this is one picture; `quarterdeck status --help` says more");
-                picture(&config, status::Format::Text, status::LIMIT).await
-            }
-            _ => {
-                restore_on_panic();
-                Box::pin(cockpit::run(config, catalog, args.global.write)).await.map(|()| 0)
-            }
-        }
-    });
+    let end = if let Some(Command::Demo(options)) = &args.command {
+        // It has a configuration of its own and leaves nothing behind, no log either.
+        runtime.block_on(demo::run(&args.global, options, catalog))
+    } else {
+        let config = load::load(&args.global, catalog);
+        let _log = log::open();
+        runtime.block_on(with_config(args, config, catalog))
+    };
     runtime.shutdown_timeout(Duration::from_millis(200));
     end
 }
 
-async fn picture(config: &Config, format: status::Format, limit: Duration) -> io::Result<u8> {
+async fn with_config(args: &Args, config: Config, catalog: &Catalog) -> io::Result<u8> {
+    match &args.command {
+        Some(Command::Config { command: ConfigCommand::Check { live: true } }) => check_live(&config).await,
+        Some(Command::Playbook { command }) => super::playbook::main(config, catalog, command, args.global.write).await,
+        Some(Command::Status { json, timeout }) => {
+            picture(&config, if *json { status::Format::Json } else { status::Format::Text }, Duration::from_secs(*timeout)).await
+        }
+        Some(Command::Logs(options)) => {
+            for d in &config.diagnostics {
+                let _ = writeln!(io::stderr(), "{}", show::diagnostic(d));
+            }
+            logs::run(&config, &args.global, options).await
+        }
+        _ if !io::stdout().is_terminal() || !io::stdin().is_terminal() => {
+            let _ = writeln!(io::stderr(), "quarterdeck: no terminal here, so this is one picture; `quarterdeck status --help` says more");
+            picture(&config, status::Format::Text, status::LIMIT).await
+        }
+        _ => {
+            restore_on_panic();
+            Box::pin(cockpit::run(config, catalog, args.global.write)).await.map(|()| 0)
+        }
+    }
+}
+
+pub(super) async fn picture(config: &Config, format: status::Format, limit: Duration) -> io::Result<u8> {
     for d in &config.diagnostics {
         let _ = writeln!(io::stderr(), "{}", show::diagnostic(d));
     }
@@ -104,7 +111,7 @@ async fn check_live(config: &Config) -> io::Result<u8> {
 }
 
 /// A panic on the main thread ends the cockpit: the terminal first, then the report. Elsewhere it ends one source, which says so in its row.
-fn restore_on_panic() {
+pub(super) fn restore_on_panic() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         if std::thread::current().name() == Some("main") {

@@ -21,6 +21,7 @@ pub mod nacos;
 pub mod rabbitmq;
 pub mod redis;
 pub mod ssh;
+pub mod kube;
 pub mod stage;
 pub mod world;
 

@@ -11,7 +11,7 @@ use super::{Lab, Server};
 
 /// Every server of the lab, in the order in which they are started.
 pub const SERVERS: &[Server] =
-    &[super::ssh::start, super::mysql::start, super::redis::start, super::rabbitmq::start, super::elasticsearch::start, super::nacos::start];
+    &[super::kube::serve, super::ssh::start, super::mysql::start, super::redis::start, super::rabbitmq::start, super::elasticsearch::start, super::nacos::start];
 
 /// What the servers have said.
 #[derive(Debug)]

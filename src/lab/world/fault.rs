@@ -177,6 +177,10 @@ pub enum Act {
     Certificate {
         seconds: i64,
     },
+    /// `kubectl rollout restart`
+    Roll {
+        of: String,
+    },
     /// A deployment's image changes.
     Image {
         of: String,
@@ -273,6 +277,7 @@ impl World {
             | Act::ApiServer { .. }
             | Act::Lease { .. }
             | Act::Certificate { .. }
+            | Act::Roll { .. }
             | Act::Image { .. } => self.act_kube(act),
             Act::MemoryLeft { .. }
             | Act::Cpu { .. }
@@ -388,6 +393,13 @@ impl World {
                 }
             }
             Act::Certificate { seconds } => kube.health.certificate_until = Some(self.now.0.saturating_add(seconds.saturating_mul(1000))),
+            Act::Roll { of } => {
+                let (space, name) = of.split_once('/').unwrap_or(("pro", of));
+                if let Some(mut object) = kube.objects.get(kind::DEPLOYMENTS, space, name).map(|o| o.value()) {
+                    object["spec"]["template"]["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"] = self.now.to_string().into();
+                    kube.write(kind::DEPLOYMENTS, object);
+                }
+            }
             Act::Image { of, image } => {
                 let (space, name) = of.split_once('/').unwrap_or(("pro", of));
                 if let Some(mut object) = kube.objects.get(kind::DEPLOYMENTS, space, name).map(|o| o.value()) {

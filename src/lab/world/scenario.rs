@@ -82,7 +82,21 @@ impl fmt::Display for Unknown {
     }
 }
 
-const FILES: &[(&str, &str)] = &[("calm", include_str!("../scenarios/calm.toml"))];
+const FILES: &[(&str, &str)] = &[
+    ("calm", include_str!("../scenarios/calm.toml")),
+    ("disk-full", include_str!("../scenarios/disk-full.toml")),
+    ("replica-broken", include_str!("../scenarios/replica-broken.toml")),
+    ("node-lost", include_str!("../scenarios/node-lost.toml")),
+    ("nfs-hung", include_str!("../scenarios/nfs-hung.toml")),
+    ("etcd-slow", include_str!("../scenarios/etcd-slow.toml")),
+    ("image-registry-down", include_str!("../scenarios/image-registry-down.toml")),
+    ("rabbitmq-no-consumer", include_str!("../scenarios/rabbitmq-no-consumer.toml")),
+    ("es-flood-stage", include_str!("../scenarios/es-flood-stage.toml")),
+    ("redis-failover", include_str!("../scenarios/redis-failover.toml")),
+    ("clock-skew", include_str!("../scenarios/clock-skew.toml")),
+    ("cert-expired", include_str!("../scenarios/cert-expired.toml")),
+    ("noisy-neighbour", include_str!("../scenarios/noisy-neighbour.toml")),
+];
 
 impl Scenario {
     /// The names of all scenarios, the calm one first.
@@ -112,7 +126,8 @@ mod tests {
     fn all_files_are_read() {
         for name in Scenario::names() {
             let scenario = Scenario::named(name).unwrap_or_else(|e| panic!("{e}"));
-            assert!(!scenario.title.is_empty(), "{name}");
+            assert!(!scenario.title.is_empty() && !scenario.nevers.is_empty(), "{name}");
+            assert!(name == "calm" || (scenario.steps.len() + scenario.expects.len() > 2 && !scenario.story.is_empty()), "{name}");
         }
         assert!(Scenario::named("nothing").is_err_and(|e| e.to_string().contains("calm")));
     }

@@ -83,7 +83,8 @@ impl Kube {
             due: None,
             is_lost: false,
             mounts_nfs: spec["volumes"].as_array().into_iter().flatten().any(|v| v["nfs"].is_object() || v["persistentVolumeClaim"].is_object()),
-            runs_for: is_task.then_some(20.0),
+            runs_for: program(&spec["containers"][0]).or_else(|| is_task.then_some((20.0, 0))),
+            restarts_always: !is_task,
             cpu_milli: asked("cpu").iter().map(|q| quantity::milli(q)).sum(),
             memory_bytes: asked("memory").iter().map(|q| quantity::bytes(q)).sum(),
         };
@@ -164,12 +165,14 @@ impl Kube {
         if let Some(node) = wanted.and_then(|w| self.nodes.get(w)).filter(|n| n.repels().is_none()) {
             return Ok(node.name.clone());
         }
+        let selector = self.objects.get(kind::PODS, &key.0, &key.1).map(|o| o.value()["spec"]["nodeSelector"].clone()).unwrap_or_default();
         let mut why: std::collections::BTreeMap<String, u32> = std::collections::BTreeMap::new();
         let mut best: Option<&node::Node> = None;
         for node in self.nodes.values() {
             let room = u64::from(node.cores) * 1000 - 200;
             let refusal = node
                 .repels()
+                .or_else(|| (!self.is_selected(&node.name, &selector)).then(|| "node(s) didn't match node selector".to_owned()))
                 .or_else(|| (node.cpu_milli + cpu > room).then(|| "Insufficient cpu".to_owned()))
                 .or_else(|| (node.memory_requested + memory > node.memory_bytes - (1 << 30)).then(|| "Insufficient memory".to_owned()))
                 .or_else(|| (node.pods >= node.most_pods).then(|| "Too many pods".to_owned()));
@@ -183,6 +186,12 @@ impl Kube {
             let parts: Vec<String> = why.iter().map(|(text, count)| format!("{count} {text}")).collect();
             format!("0/{} nodes are available: {}.", self.nodes.len(), parts.join(", "))
         })
+    }
+
+    fn is_selected(&self, node: &str, selector: &Value) -> bool {
+        let Some(wanted) = selector.as_object().filter(|s| !s.is_empty()) else { return true };
+        let labels = self.objects.get(kind::NODES, "", node).map(|o| o.value()["metadata"]["labels"].clone()).unwrap_or_default();
+        wanted.iter().all(|(name, value)| labels[name] == *value)
     }
 
     /// What is due for a pod happens.
@@ -287,6 +296,13 @@ impl Kube {
             self.wake(key, 20.0);
             return;
         }
+        let never_there = self.pods[key].containers[0].1.contains(".invalid/");
+        if never_there && !matches!(state, State::NoImage(_)) {
+            self.turn(key, State::NoImage(format!("Container image \"{image}\" is not present with pull policy of Never")));
+        }
+        if never_there {
+            return self.wake(key, 30.0);
+        }
         let refused = match ail {
             Some(Ail::NoImage { message }) => Some(message.clone()),
             _ => self.registry.clone().filter(|_| image.starts_with("harbor.")),
@@ -325,7 +341,7 @@ impl Kube {
         let task = self.pods.get(key).and_then(|p| p.runs_for);
         if let Some(Ail::Crash { after, .. }) = ail {
             self.wake(key, *after);
-        } else if let Some(seconds) = task {
+        } else if let Some((seconds, _)) = task {
             self.wake(key, seconds);
         }
     }
@@ -337,7 +353,7 @@ impl Kube {
         let started = pod.started.unwrap_or(pod.created);
         let lasted = now.since(started).as_secs_f64();
         pod.last = Some(Ended { reason: reason.unwrap_or(if code == 0 { "Completed" } else { "Error" }).to_owned(), code, started, finished: now });
-        if pod.runs_for.is_some() {
+        if !pod.restarts_always {
             return self.turn(key, State::Failed(code));
         }
         // One that ran for ten minutes is started again at once.
@@ -360,6 +376,9 @@ impl Kube {
 
     fn finish(&mut self, key: &Key) {
         let now = self.now;
+        if let Some((code, true)) = self.pods.get(key).and_then(|p| p.runs_for.map(|(_, code)| (code, code != 0 || p.restarts_always))) {
+            return self.crash(key, code, None);
+        }
         if let Some(pod) = self.pods.get_mut(key) {
             pod.last = Some(Ended { reason: "Completed".into(), code: 0, started: pod.started.unwrap_or(pod.created), finished: now });
         }
@@ -498,7 +517,7 @@ impl Kube {
             if pod.deleting.is_some() {
                 self.wake(&key, 1.0);
             } else if pod.is_alive() {
-                pod.restarts += u32::from(pod.runs_for.is_none());
+                pod.restarts += u32::from(pod.restarts_always);
                 pod.state = State::Starting;
                 pod.started = Some(now);
                 let after = 3.0 + 5.0 * self.chance.share();
@@ -534,6 +553,19 @@ impl Kube {
                 self.turn(&key, State::Evicted(text.to_owned()));
             }
         }
+    }
+}
+
+/// What a container's own command does, where that is easily seen: how long it runs and what it ends with.
+fn program(container: &Value) -> Option<(f64, i32)> {
+    let words = ["command", "args"].iter().flat_map(|field| container[*field].as_array().into_iter().flatten()).filter_map(Value::as_str);
+    let line = words.collect::<Vec<_>>().join(" ");
+    let last = line.split_whitespace().next_back()?;
+    match line.rsplit_once("exit ") {
+        Some((_, code)) => code.trim().parse().ok().map(|code| (1.0, code)),
+        None if last == "true" => Some((1.0, 0)),
+        None if last == "false" => Some((1.0, 1)),
+        None => None,
     }
 }
 

@@ -86,6 +86,11 @@ impl Objects {
         self.version
     }
 
+    /// The newest version that no watch can begin with any more.
+    pub fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
     pub fn get(&self, kind: KindId, namespace: &str, name: &str) -> Option<&Arc<Object>> {
         self.tables[kind.0].get(&key(namespace, name))
     }

@@ -62,8 +62,10 @@ pub struct Pod {
     /// Its node's kubelet is silent: nobody knows.
     pub is_lost: bool,
     pub mounts_nfs: bool,
-    /// A task that ends: seconds that it takes.
-    pub runs_for: Option<f64>,
+    /// A task that ends: seconds that it takes, and its exit code.
+    pub runs_for: Option<(f64, i32)>,
+    /// Is it started again when it ends?
+    pub restarts_always: bool,
     pub cpu_milli: u64,
     pub memory_bytes: u64,
 }
@@ -103,7 +105,10 @@ impl Pod {
         let ended = |last: Option<&Ended>| last.map_or_else(|| json!({}), |e| json!({ "terminated": terminated(e) }));
         match &self.state {
             State::Creating => json!({ "waiting": { "reason": "ContainerCreating" } }),
-            State::NoImage(message) => json!({ "waiting": { "reason": "ImagePullBackOff", "message": message } }),
+            State::NoImage(message) => {
+                let reason = if message.ends_with("pull policy of Never") { "ErrImageNeverPull" } else { "ImagePullBackOff" };
+                json!({ "waiting": { "reason": reason, "message": message } })
+            }
             State::NoConfig(message) => json!({ "waiting": { "reason": "CreateContainerConfigError", "message": message } }),
             State::Starting | State::Running => json!({ "running": { "startedAt": stamp(self.started.unwrap_or(self.created)) } }),
             State::BackOff => {
