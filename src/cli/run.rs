@@ -10,6 +10,7 @@ use super::allowed::allowed;
 use super::args::{Args, Command, ConfigCommand};
 use super::{demo, dispatch, live, load, log, logs, status};
 use crate::cockpit;
+use crate::cockpit::extras::Extras;
 use crate::config::lang::Lang;
 use crate::config::show;
 use crate::config::spec::Config;
@@ -85,7 +86,7 @@ async fn with_config(args: &Args, config: Config, catalog: &Catalog) -> io::Resu
         }
         _ => {
             restore_on_panic();
-            Box::pin(cockpit::run(config, catalog, args.global.write)).await.map(|()| 0)
+            Box::pin(cockpit::run(config, catalog, args.global.write, Extras::default())).await.map(|()| 0)
         }
     }
 }

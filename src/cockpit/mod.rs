@@ -3,6 +3,7 @@
 //! Input first, then data, then the frame: a key is never behind a batch, and a frame is drawn only when something changed.
 
 mod errand;
+pub mod extras;
 mod lookup;
 mod playbooks;
 mod save;
@@ -34,6 +35,7 @@ use crate::model::run::RunPicture;
 use crate::model::source::Subject;
 use crate::store::Store;
 
+use extras::Extras;
 use seat::Seat;
 pub(crate) use seat::locale;
 use signals::{Caught, Signals};
@@ -58,6 +60,7 @@ struct Cockpit {
     /// When the store wants to be ticked again.
     due: Option<Moment>,
     dirty: bool,
+    extras: Extras,
     /// Where the layout is kept.
     state: Option<PathBuf>,
     /// What tasks beside the loop have to say.
@@ -70,10 +73,10 @@ struct Cockpit {
 }
 
 /// Runs until a person quits or a signal ends it. The terminal is given back on every way out.
-pub async fn run(config: Config, catalog: &Catalog, write: bool) -> io::Result<()> {
+pub async fn run(config: Config, catalog: &Catalog, write: bool, extras: Extras) -> io::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let mut signals = Signals::new()?;
-    let seat = Seat::open(&config, write)?;
+    let seat = Seat::open(&config, write, &extras)?;
     let config = Arc::new(config);
     let (mut engine, mut batches) = Engine::new(clock.clone(), Redactor::default(), Answers::ByPerson);
     let mut store = Store::new(config.limits.clone());
@@ -92,6 +95,7 @@ pub async fn run(config: Config, catalog: &Catalog, write: bool) -> io::Result<(
         waiting: VecDeque::new(),
         due: None,
         dirty: true,
+        extras,
         state: config.state.clone(),
         told,
         booth,
@@ -241,6 +245,10 @@ impl Cockpit {
                 Effect::SaveLarge { path, text } => self.save(path, text),
                 Effect::SaveLog { path, query, header } => self.save_log(&path, &query, header),
                 Effect::Suspend(errand) => self.run_errand(errand).await,
+                Effect::Call { verb, argument } => {
+                    let notice = (self.extras.call)(&verb, &argument);
+                    self.seat.notice(notice);
+                }
                 Effect::Redraw => self.seat.redraw_all(),
                 Effect::Background => self.seat.background(),
                 Effect::Books => self.list_books(),

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use super::extras::Extras;
 use crate::base::clock::{Moment, Stopwatch};
 use crate::base::text;
 use crate::config::arrangement::Arrangement;
@@ -46,7 +47,7 @@ pub(super) struct Seat {
 
 impl Seat {
     /// Takes the terminal and finds out what it can.
-    pub(super) fn open(config: &Config, write: bool) -> io::Result<Self> {
+    pub(super) fn open(config: &Config, write: bool, extras: &Extras) -> io::Result<Self> {
         let mouse = if config.ui.mouse { Mouse::On } else { Mouse::Off };
         let screen = Screen::enter(mouse)?;
         let var = |name: &str| env::var(name).unwrap_or_default();
@@ -88,6 +89,8 @@ impl Seat {
             zone: TimeZone::system(),
             mouse,
             who: who(),
+            verbs: extras.verbs.clone(),
+            tour: extras.tour.clone(),
         });
         if let Some(before) = config.state.as_ref().and_then(|folder| std::fs::read_to_string(folder.join(LAYOUT)).ok()) {
             ui.arrange(&Arrangement::read(&before));

@@ -73,6 +73,7 @@ pub(super) const DEFAULT: &[(Command, &[&str])] = &[
     (Command::Redraw, &["ctrl-l"]),
     (Command::Suspend, &["ctrl-z"]),
     (Command::Quit, &["q", "ctrl-c"]),
+    (Command::NextHint, &["H"]),
 ];
 
 /// What differs under `keys = "k9s"`: `g` goes to the top at once, `q` and `esc` go back, `ctrl-z` shows what is wrong.

@@ -16,12 +16,12 @@
 pub mod edge;
 pub mod elasticsearch;
 pub mod http;
+pub mod kube;
 pub mod mysql;
 pub mod nacos;
 pub mod rabbitmq;
 pub mod redis;
 pub mod ssh;
-pub mod kube;
 pub mod stage;
 pub mod world;
 

@@ -34,5 +34,12 @@ commands! {
     LogFilter "log-filter", LineStart "line-start", LineEnd "line-end", Select "select", NextMark "next-mark", PreviousMark "previous-mark",
     Yaml "yaml", Describe "describe", Events "events", Containers "containers", Workloads "workloads",
     Copy "copy", CopyRow "copy-row", Save "save", Pager "pager", Retry "retry", Login "login",
-    CommandLine "command-line", Help "help", Sources "sources", Playbooks "playbooks", PlaybookRun "playbook-run", Mouse "mouse", Theme "theme", Redraw "redraw", Suspend "suspend", Quit "quit",
+    CommandLine "command-line", Help "help", Sources "sources", Playbooks "playbooks", PlaybookRun "playbook-run", Mouse "mouse", Theme "theme", Redraw "redraw", Suspend "suspend", Quit "quit", NextHint "next-hint",
+}
+
+/// A command for the `:` line that whoever started the cockpit adds: its name, and what may follow it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verb {
+    pub name: String,
+    pub choices: Vec<String>,
 }

@@ -50,6 +50,11 @@ pub enum Effect {
     },
     /// Give the terminal to this command (an exec credential plugin, a pager) and take it back afterwards.
     Suspend(Errand),
+    /// A command that whoever started the cockpit added.
+    Call {
+        verb: String,
+        argument: String,
+    },
     /// Draw every cell again: something else wrote to the terminal.
     Redraw,
     /// Stop for the shell's job control.

@@ -31,7 +31,7 @@ impl Ui {
                 (format!("{} ", self.lang.word(key)), line, self.lang.word("typing.save-log").to_owned())
             }
             Some(Overlay::Command { line, .. }) => {
-                (":".to_owned(), line, super::command::candidates(line.text(), &self.themes).into_iter().take(12).collect::<Vec<_>>().join("  "))
+                (":".to_owned(), line, super::command::candidates(line.text(), &self.themes, &self.verbs).into_iter().take(12).collect::<Vec<_>>().join("  "))
             }
             _ => return false,
         };

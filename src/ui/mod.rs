@@ -43,6 +43,7 @@ pub mod sink;
 pub mod term;
 #[cfg(test)]
 mod tests;
+mod tour;
 pub mod update;
 
 use std::collections::BTreeSet;
@@ -59,6 +60,7 @@ use crate::config::lang::Lang;
 use crate::config::spec::KeyPreset;
 use crate::config::theme::{Theme, Themes};
 use crate::model::ask::AskId;
+use crate::model::command::Verb;
 use crate::model::effect::{Document, RequestId};
 use crate::model::fact::Notice;
 use crate::model::id::Target;
@@ -107,6 +109,10 @@ pub struct Setup {
     pub mouse: Mouse,
     /// Who is at it, as headers of saved texts name them.
     pub who: String,
+    /// Commands that are added to those of the cockpit.
+    pub verbs: Vec<Verb>,
+    /// Names of hints, words of `[tour]`, shown one at a time.
+    pub tour: Vec<String>,
 }
 
 impl Default for Setup {
@@ -125,6 +131,8 @@ impl Default for Setup {
             zone: TimeZone::UTC,
             mouse: Mouse::Off,
             who: String::new(),
+            verbs: Vec::new(),
+            tour: Vec::new(),
         }
     }
 }
@@ -192,6 +200,8 @@ pub struct Ui {
     runs: run::Runs,
     zone: TimeZone,
     mouse: Mouse,
+    verbs: Vec<Verb>,
+    tour: tour::Tour,
     slots: [Vec<Box<dyn Pane>>; 5],
     shown: [usize; 5],
     grown: [i16; 5],
@@ -257,6 +267,8 @@ impl Ui {
             runs: run::Runs::default(),
             zone: setup.zone,
             mouse: setup.mouse,
+            verbs: setup.verbs,
+            tour: tour::Tour::new(setup.tour),
             slots: [
                 vec![pane::<pane::host::Hosts>()],
                 vec![pane::<pane::vm::Vms>(), pane::<pane::container::Containers>()],

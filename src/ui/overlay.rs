@@ -117,7 +117,7 @@ impl Ui {
                         *line = Line::new(self.history.get(*at).cloned().unwrap_or_default());
                     }
                     KeyCode::Tab => {
-                        if let Some(full) = super::command::complete(line.text(), &self.themes) {
+                        if let Some(full) = super::command::complete(line.text(), &self.themes, &self.verbs) {
                             *line = Line::new(full);
                         }
                     }

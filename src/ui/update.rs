@@ -214,6 +214,7 @@ impl Ui {
             Command::Suspend => return vec![Effect::Background],
             Command::Playbooks => return vec![Effect::Books],
             Command::PlaybookRun => self.show_run(),
+            Command::NextHint => self.tour.next(),
             Command::Quit => return vec![Effect::Quit],
         }
         Vec::new()

@@ -288,8 +288,12 @@ fn picture_and_idle() {
 }
 
 fn pod_life() {
-    let space = Space::new("life");
-    let live = Live::start(api(&admin(), None));
+    life(&admin(), &Space::new("life"));
+}
+
+/// In any cluster that can be written to, the demo's as well.
+pub fn life(kubeconfig: &Path, space: &Space) {
+    let live = Live::start(api(kubeconfig, None));
     live.complete();
     let run = &["sh", "-c", "sleep 1000"];
     space.pod("runs", "busybox:1.35", run, &json!({}));
@@ -314,7 +318,7 @@ fn pod_life() {
     assert_eq!(judged(&live.pod_when("done", 60, |p| &*p.status == "Completed"), 0).verdict, Verdict::Off);
 
     // What was shown is what is fetched: the uid is checked.
-    let shared = api(&admin(), None);
+    let shared = api(kubeconfig, None);
     let inspector = KubeInspect::new(Arc::new(move |_: &str| Some(shared.clone())), Arc::new(SystemClock::default()));
     let of = |uid| Inspected::Pod { cluster: "main".into(), namespace: space.name.as_str().into(), name: "crashes".into(), uid };
     block(async {

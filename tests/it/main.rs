@@ -12,6 +12,7 @@
 
 mod cockpit;
 mod components;
+mod demo;
 mod docker;
 mod elasticsearch;
 mod host;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let trials: Vec<Trial> = [
         kube::tests(),
+        demo::tests(),
         lab_ssh::tests(),
         lab_middleware::tests(),
         lab_mysql::tests(),

@@ -12,12 +12,18 @@ use super::args::{Demo, Global};
 use super::{load, run, status};
 use crate::base::clock::{Clock, SystemClock};
 use crate::cockpit;
+use crate::cockpit::extras::Extras;
 use crate::config::spec::Config;
 use crate::lab::stage::{self, Stage};
 use crate::lab::world::Size;
 use crate::lab::world::scenario::Scenario;
 use crate::lab::{Lab, Options};
 use crate::model::catalog::Catalog;
+use crate::model::command::Verb;
+use crate::model::fact::Notice;
+
+/// What a first look around shows, in this order.
+const TOUR: &[&str] = &["panes", "drill", "logs", "replica", "playbook", "more"];
 
 /// The demo's cluster while it runs, and the folder with everything that is needed to reach it.
 struct Running {
@@ -70,7 +76,7 @@ async fn look(global: &Global, options: &Demo, catalog: &Catalog, running: &Runn
         return run::picture(&config, status::Format::Text, status::LIMIT).await;
     }
     run::restore_on_panic();
-    Box::pin(cockpit::run(config, catalog, global.write)).await.map(|()| 0)
+    Box::pin(cockpit::run(config, catalog, global.write, extras(&running.lab))).await.map(|()| 0)
 }
 
 /// The demo's own configuration, with the flags laid over it. What the cockpit writes goes to the demo's folder as well.
@@ -79,6 +85,24 @@ fn config(global: &Global, catalog: &Catalog, path: PathBuf, state: PathBuf) -> 
     let mut config = load::load(&global, catalog);
     config.state = Some(state);
     config
+}
+
+/// `:scenario NAME`, and the tour.
+fn extras(lab: &Arc<Lab>) -> Extras {
+    let lab = lab.clone();
+    let call = move |_: &str, name: &str| match Scenario::named(name) {
+        Ok(scenario) => {
+            let text = format!("{}: {}", scenario.name, scenario.title);
+            lab.with(|w| w.play(scenario));
+            Notice { good: true, text }
+        }
+        Err(unknown) => Notice { good: false, text: unknown.to_string() },
+    };
+    Extras {
+        verbs: vec![Verb { name: "scenario".to_owned(), choices: Scenario::names().map(str::to_owned).collect() }],
+        call: Arc::new(call),
+        tour: TOUR.iter().map(|name| (*name).to_owned()).collect(),
+    }
 }
 
 /// Until a signal, or until whoever reads us has gone.

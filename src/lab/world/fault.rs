@@ -331,7 +331,7 @@ impl World {
                         docker.started_at = now;
                     } else {
                         docker.finished_at = Some(now);
-                        docker.exit_code = 137;
+                        docker.exit_code = 1;
                     }
                     docker.is_running = *running;
                 }
