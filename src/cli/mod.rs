@@ -35,7 +35,11 @@ pub fn dispatch(args: &Args, catalog: &Catalog, out: &mut dyn Write) -> Option<i
         Command::Config { command: ConfigCommand::Check { live: false } } => Some(config::check(&load(), out)),
         Command::Config { command: ConfigCommand::Show } => Some(config::print(&load(), out)),
         Command::Config { command: ConfigCommand::Paths } => Some(config::paths(&load(), out)),
-        Command::Config { command: ConfigCommand::Check { live: true } } | Command::Demo(_) | Command::Status { .. } | Command::Logs(_) | Command::Playbook { .. } => None,
+        Command::Config { command: ConfigCommand::Check { live: true } }
+        | Command::Demo(_)
+        | Command::Status { .. }
+        | Command::Logs(_)
+        | Command::Playbook { .. } => None,
     }
 }
 

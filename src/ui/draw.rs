@@ -384,7 +384,7 @@ impl Ui {
             put(buf, area, area.x + 1, area.y, &text::cut_end(&text::clean(&notice.text), usize::from(area.width.saturating_sub(2)), self.glyphs.cut), style);
             return;
         }
-        if let Some(hint) = self.hint().filter(|_| self.pressed.is_empty()) {
+        if let Some(hint) = self.tour_line().filter(|_| self.pressed.is_empty()) {
             let style = base.patch(self.paint.style("notice.good"));
             put(buf, area, area.x + 1, area.y, &text::cut_end(&hint, usize::from(area.width.saturating_sub(2)), self.glyphs.cut), style);
             return;

@@ -23,7 +23,7 @@ impl Tour {
 
 impl Ui {
     /// The hint of now in words, with its number and the key for the next one.
-    pub(super) fn hint(&self) -> Option<String> {
+    pub(super) fn tour_line(&self) -> Option<String> {
         let name = self.tour.hints.get(self.tour.at)?;
         let key = self.keys.keys_for(Command::NextHint).into_iter().next().unwrap_or_default();
         let (at, all) = ((self.tour.at + 1).to_string(), self.tour.hints.len().to_string());
@@ -41,12 +41,12 @@ mod tests {
     #[test]
     fn hints_come_one_at_a_time_and_end() {
         let mut ui = Ui::new(Setup { tour: vec!["panes".into(), "drill".into()], ..Setup::default() });
-        let first = ui.hint().unwrap();
+        let first = ui.tour_line().unwrap();
         assert!(first.contains("1/2") && first.contains('H'), "{first}");
         ui.tour.next();
-        assert!(ui.hint().unwrap().contains("2/2"));
+        assert!(ui.tour_line().unwrap().contains("2/2"));
         ui.tour.next();
         ui.tour.next();
-        assert_eq!(ui.hint(), None);
+        assert_eq!(ui.tour_line(), None);
     }
 }
