@@ -10,8 +10,15 @@ use std::sync::Arc;
 use super::{Lab, Server};
 
 /// Every server of the lab, in the order in which they are started.
-pub const SERVERS: &[Server] =
-    &[super::kube::serve, super::ssh::start, super::mysql::start, super::redis::start, super::rabbitmq::start, super::elasticsearch::start, super::nacos::start];
+pub const SERVERS: &[Server] = &[
+    super::kube::serve,
+    super::ssh::start,
+    super::mysql::start,
+    super::redis::start,
+    super::rabbitmq::start,
+    super::elasticsearch::start,
+    super::nacos::start,
+];
 
 /// What the servers have said.
 #[derive(Debug)]
