@@ -251,7 +251,10 @@ pub(super) async fn again(desk: Desk, args: &args::Resume, write: bool, how: Aga
     }
     let hosts: Vec<Name> = opened.hosts.iter().map(|t| t.name.clone()).collect();
     may_write(&desk, write, &hosts, if how == Again::Resume { "playbook resume" } else { "playbook undo" })?;
-    let vars = desk.values(&book, &args.vars, opened.vars.clone(), Some(&opened.secrets))?;
+    // An answer that was the same text as a secret (guest, guest) is not in the journal either: it is asked for again.
+    let (hidden, known): (Vec<_>, Vec<_>) = opened.vars.clone().into_iter().partition(|(_, value)| value == "***");
+    let asked: Vec<String> = opened.secrets.iter().cloned().chain(hidden.into_iter().map(|(name, _)| name)).collect();
+    let vars = desk.values(&book, &args.vars, known.into_iter().collect(), Some(&asked))?;
     let stop = Stop::default();
     signals::listen(&stop).map_err(|e| e.to_string())?;
     let hand = Stagehand { files, origin: origin(&vars)?, operator: Desk::operator()?, clock: Arc::new(SystemClock::default()), stop };

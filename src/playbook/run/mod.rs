@@ -219,6 +219,11 @@ impl Run {
             Event::Resumed { hosts, .. } => self.resumed(hosts),
             Event::Undoing { .. } => {
                 self.land();
+                // What could not be taken back the last time is tried again.
+                for cell in self.cells.values_mut() {
+                    cell.undo_failed = false;
+                    cell.tries = 0;
+                }
                 self.stopping = None;
                 self.closed = None;
                 self.undoing = Undoing::All;
