@@ -1,7 +1,8 @@
 //! Shared strings: fifty thousand pods name the same few hundred nodes, namespaces and states.
 
-use std::collections::HashSet;
 use std::sync::Arc;
+
+use hashbrown::HashSet;
 
 /// A short shared string; cloning it is a reference count.
 pub type Name = Arc<str>;
@@ -14,12 +15,7 @@ pub struct Interner {
 
 impl Interner {
     pub fn name(&mut self, text: &str) -> Name {
-        if let Some(known) = self.seen.get(text) {
-            return known.clone();
-        }
-        let new: Name = Arc::from(text);
-        self.seen.insert(new.clone());
-        new
+        self.seen.get_or_insert_with(text, |text| Arc::from(text)).clone()
     }
 
     /// Forgets the strings that nobody else holds any more.

@@ -15,8 +15,10 @@ pub mod table;
 mod tests;
 pub mod view;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+use hashbrown::HashMap;
 
 use crate::base::clock::Moment;
 use crate::model::ask::Ask;

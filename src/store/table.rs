@@ -1,10 +1,10 @@
 //! Keyed rows with stable references, counts by verdict, and a log of what changed, so that sorted views follow by steps.
 
 use std::collections::{BTreeSet, HashMap};
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, Hash};
 use std::ops::Index;
 
-use hashbrown::HashTable;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::history::History;
 use super::slab::Slab;
@@ -66,7 +66,7 @@ impl Index<Verdict> for Counts {
 pub struct Table<T: Row> {
     slots: Slab<Entry<T>>,
     index: HashTable<u32>,
-    hasher: RandomState,
+    hasher: DefaultHashBuilder,
     serial: u32,
     counts: Counts,
     generation: u64,
@@ -83,7 +83,7 @@ impl<T: Row> Default for Table<T> {
         Self {
             slots: Slab::default(),
             index: HashTable::new(),
-            hasher: RandomState::new(),
+            hasher: DefaultHashBuilder::default(),
             serial: 0,
             counts: Counts::default(),
             generation: 0,

@@ -1,7 +1,7 @@
 //! The objects of the API with only the fields that the cockpit needs. One struct serves both encodings: protobuf by the
 //! tags of Kubernetes' `generated.proto` files (unknown fields are skipped, not kept), JSON by the names.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use prost::Message;
 use serde::{Deserialize, Deserializer};
@@ -153,7 +153,7 @@ slim! {
         node_name: String = "10" [string],
         init_containers: Vec<Container> = "20" [message, repeated],
         readiness_gates: Vec<ReadinessGate> = "28" [message, repeated],
-        overhead: HashMap<String, Quantity> = "32" [map = "string, message"],
+        overhead: BTreeMap<String, Quantity> = "32" [btree_map = "string, message"],
     }
     ReadinessGate {
         condition_type: String = "1" [string],
@@ -164,7 +164,7 @@ slim! {
         restart_policy: String = "24" [string],
     }
     Resources {
-        requests: HashMap<String, Quantity> = "2" [map = "string, message"],
+        requests: BTreeMap<String, Quantity> = "2" [btree_map = "string, message"],
     }
     PodStatus {
         phase: String = "1" [string],
@@ -223,7 +223,7 @@ slim! {
         uid: String = "5" [string],
         resource_version: String = "6" [string],
         creation_timestamp: Option<Time> = "8" [message, optional],
-        labels: HashMap<String, String> = "11" [map = "string, string"],
+        labels: BTreeMap<String, String> = "11" [btree_map = "string, string"],
     }
     NodeSpec {
         unschedulable: bool = "4" [bool],
@@ -235,7 +235,7 @@ slim! {
         effect: String = "3" [string],
     }
     NodeStatus {
-        allocatable: HashMap<String, Quantity> = "2" [map = "string, message"],
+        allocatable: BTreeMap<String, Quantity> = "2" [btree_map = "string, message"],
         conditions: Vec<Condition> = "4" [message, repeated],
         addresses: Vec<NodeAddress> = "5" [message, repeated],
         node_info: NodeInfo = "7" [message, required],
