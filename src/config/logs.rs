@@ -58,14 +58,13 @@ pub(super) fn read(r: &mut Reader<'_>, f: &Fields<'_>, at: At, refs: &mut Vec<Re
 }
 
 fn one(r: &mut Reader<'_>, item: &Value<'_>, at: At, refs: &mut Vec<Ref>) -> Option<Entry> {
-    let (text, span, encoding) = match item.get_ref() {
-        DeValue::String(text) => (text.to_string(), item.span(), Encoding::default()),
-        _ => {
-            let f = r.fields("logs", item, "a log", schema::LOG)?;
-            let encoding = encoding(r, &f).unwrap_or_default();
-            let (text, span) = r.required(&f, "path")?;
-            (text, span, encoding)
-        }
+    let (text, span, encoding) = if let DeValue::String(text) = item.get_ref() {
+        (text.to_string(), item.span(), Encoding::default())
+    } else {
+        let f = r.fields("logs", item, "a log", schema::LOG)?;
+        let encoding = encoding(r, &f).unwrap_or_default();
+        let (text, span) = r.required(&f, "path")?;
+        (text, span, encoding)
     };
     let Some((host, part)) = part(&text, at) else {
         let forms = if at == At::Host { OF_HOST } else { OF_GROUP };

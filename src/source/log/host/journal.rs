@@ -1,5 +1,7 @@
 //! systemd's journal: one entry an object, carried on by its cursor.
 
+use std::fmt::Write as _;
+
 use bytes::Bytes;
 use serde_json::Value;
 
@@ -96,7 +98,7 @@ fn head(entry: &Value, named: bool) -> String {
         head.push_str(word("SYSLOG_IDENTIFIER"));
         let pid = if word("_PID").is_empty() { word("SYSLOG_PID") } else { word("_PID") };
         if !pid.is_empty() {
-            head.push_str(&format!("[{pid}]"));
+            let _ = write!(head, "[{pid}]");
         }
         head.push_str(": ");
     }
@@ -121,14 +123,16 @@ impl Spoken for Journal {
         }
         match (&self.cursor, asked.window.tail, asked.window.since) {
             (Some(cursor), _, _) => {
-                command.push_str(&format!(" -n all --after-cursor={}", quote(cursor)));
+                let _ = write!(command, " -n all --after-cursor={}", quote(cursor));
             }
-            (None, Some(tail), _) => command.push_str(&format!(" -n {tail}")),
+            (None, Some(tail), _) => {
+                let _ = write!(command, " -n {tail}");
+            }
             (None, None, Some(_)) => command.push_str(" -n all"),
             (None, None, None) => command.push_str(if asked.mode == Mode::Follow { " -n 1000" } else { " -n all" }),
         }
         if let (None, Some(since)) = (&self.cursor, asked.window.since) {
-            command.push_str(&format!(" --since=@{}", since.0.div_euclid(1000)));
+            let _ = write!(command, " --since=@{}", since.0.div_euclid(1000));
         }
         if asked.mode == Mode::Follow {
             command.push_str(" -f");

@@ -18,13 +18,16 @@ pub(super) async fn follow(asked: &Asked) {
     follow_command(asked, stream, Kernel::new(asked.window.tail)).await;
 }
 
+/// Lines of the past, the oldest first.
+type History = VecDeque<(Stamp, Vec<u8>)>;
+
 struct Kernel {
     lines: Lines,
     /// The number that the next message has.
     next: Option<u64>,
     booted: f64,
     /// Those that were there before, as long as they are read: only so many of the last ones are told.
-    history: Option<(usize, VecDeque<(Stamp, Vec<u8>)>)>,
+    history: Option<(usize, History)>,
 }
 
 /// Told behind the messages that were there before.
