@@ -7,7 +7,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 
 use super::answer::{Answer, Encoding, Refusal, stream};
 use super::ask::{Query, Selector, Target};
@@ -66,8 +65,10 @@ pub(super) fn answer(lab: &Arc<Lab>, target: &Target, query: &Query, encoding: E
 impl Watch {
     async fn run(mut self, lasts: Duration, bookmarks: bool) {
         let mut changed = self.lab.changed();
-        let end = Instant::now() + lasts;
-        let mut bookmark = Instant::now() + BOOKMARK;
+        let end = tokio::time::sleep(lasts);
+        tokio::pin!(end);
+        let mut bookmark = tokio::time::interval(BOOKMARK);
+        bookmark.reset();
         if self.version == 0 && self.begin().await.is_none() {
             return;
         }
@@ -77,9 +78,8 @@ impl Watch {
             }
             tokio::select! {
                 () = self.out.closed() => return,
-                () = tokio::time::sleep_until(end) => return,
-                () = tokio::time::sleep_until(bookmark), if bookmarks => {
-                    bookmark = Instant::now() + BOOKMARK;
+                () = &mut end => return,
+                _ = bookmark.tick(), if bookmarks => {
                     if self.bookmark().await.is_none() {
                         return;
                     }
