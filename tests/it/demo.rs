@@ -26,7 +26,7 @@ pub fn tests() -> Vec<Trial> {
         case("demo: kubectl applies, scales, rolls and deletes", KUBECTL, kubectl_changes),
         case("demo: nothing is left behind, also after kill -9", NONE, leaves_nothing),
         case("demo: a big cluster starts", NONE, big),
-        case("demo: each scenario says what it promises and never what it rules out", NONE, scenarios),
+        case("demo: each scenario says what it promises and never what it rules out", &["scenarios"], scenarios),
     ]
 }
 
