@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use libtest_mimic::Trial;
@@ -17,6 +18,7 @@ pub fn tests() -> Vec<Trial> {
     vec![
         case("cockpit: with no configuration it shows this machine", &[], no_configuration),
         case("cockpit: it survives every size and comes back", &[], sizes),
+        case("cockpit: a key pressed while the window changes its size is not lost", &[], key_beside_resize),
         case("cockpit: a broken configuration is a row that says why", &[], broken_configuration),
         case("cockpit: SIGTERM gives the terminal back", &[], || signalled("TERM")),
         case("cockpit: SIGHUP gives the terminal back", &[], || signalled("HUP")),
@@ -81,6 +83,47 @@ fn sizes() {
     t.wait("桥楼-1");
     t.resize(160, 45);
     t.wait("桥楼-1");
+}
+
+/// The signal of a new size and the byte of a key wake the reader together: neither may hide the other. Escape is a key of one byte that no
+/// later byte would bring to light. The chance is good where the machine is busy, so it is.
+fn key_beside_resize() {
+    let home = home();
+    let t = Terminal::start(command(home.path(), &[]), 160, 45);
+    t.wait("桥楼-1");
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| while !over.load(Ordering::Relaxed) {});
+        }
+        let _stop = Raised(&over);
+        for round in 0..40 {
+            t.send(":");
+            t.until(&format!("the command line, round {round}"), typing);
+            let width = if round % 2 == 0 { 80 } else { 160 };
+            t.resize(100, 24);
+            t.resize(width, 45);
+            t.send("\x1b");
+            t.until(&format!("no command line in round {round}, {width} wide"), |s| {
+                let clock = s.lines().next().unwrap_or_default().trim_end().chars().count();
+                !typing(s) && (usize::from(width) - 4..=usize::from(width)).contains(&clock)
+            });
+        }
+    });
+}
+
+/// Raised at the end, a failed one too.
+struct Raised<'a>(&'a AtomicBool);
+
+impl Drop for Raised<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Whether the command line is open.
+fn typing(screen: &str) -> bool {
+    screen.lines().last().is_some_and(|l| l.trim_start().starts_with(':'))
 }
 
 fn broken_configuration() {
