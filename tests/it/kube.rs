@@ -280,9 +280,9 @@ fn picture_and_idle() {
     // Let the first minute's look at the masters pass, then count.
     std::thread::sleep(Duration::from_secs(3));
     let before = live.meter.read().requests;
-    std::thread::sleep(Duration::from_secs(20));
+    std::thread::sleep(Duration::from_secs(60));
     let asked = live.meter.read().requests - before;
-    assert!(asked <= 6, "{asked} requests in 20 s of idling: only the heartbeat every 5 s is expected");
+    assert!(asked <= 14, "{asked} requests in 60 s of idling: only the heartbeat every 5 s is expected");
     let troubles = &live.seen.lock().unwrap().troubles;
     assert!(troubles.is_empty(), "{troubles:?}");
 }

@@ -23,7 +23,8 @@ pub fn tests() -> Vec<Trial> {
         case("kube: cut watches go on where they were", PARTS, beside_others(cut_line)),
         case("kube: a kubeconfig that stands on a master, and a cluster reached through it", &["kubernetes", "sshd", "netns"], beside_others(through_a_master)),
     ];
-    tests.push(case("kube: a current server: what it holds is what is shown, before and after changes", &["kubernetes-new"], current_server));
+    tests.push(case("kube: a current server: what it holds is what is shown, before and after changes", &["kubernetes-new"], || bare_server("NEW")));
+    tests.push(case("kube: an old server: what it holds is what is shown, before and after changes", &["kubernetes-old"], || bare_server("OLD")));
     if std::env::var("QUARTERDECK_TEST_APISERVER_PID").is_ok() {
         tests.push(case("kube: a killed API server comes back with its history compacted", &["kubernetes", "curl"], alone(compacted)));
     }
@@ -144,17 +145,19 @@ fn through_a_master() {
     assert!(line.carried_from(master.address()) > 0 && line.carried_from(&lab.gateway()) == 0, "only through the master");
 }
 
-/// A server of today's versions, of which only the API server needs to run: pods stay pending.
-fn current_server() {
-    let file = std::path::PathBuf::from(std::env::var("QUARTERDECK_TEST_KUBECONFIG_NEW").unwrap());
-    let space = Space::within(&file, "new");
+/// A server of another version, of which only the API server needs to run: pods stay pending.
+fn bare_server(which: &str) {
+    let file = std::path::PathBuf::from(std::env::var(format!("QUARTERDECK_TEST_KUBECONFIG_{which}")).unwrap());
+    let space = Space::within(&file, &which.to_lowercase());
     let version = space.send("GET", "/version", &Value::Null)["gitVersion"].as_str().unwrap().to_owned();
     let _ = space.try_send("POST", &space.path("serviceaccounts"), &json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}));
     let node = format!("node-of-{}", space.name);
     space.send("POST", "/api/v1/nodes", &json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}}));
+    // No controller makes tokens there.
+    let tokenless = json!({"automountServiceAccountToken": false});
     let names: Vec<String> = (0..60).map(|n| format!("pod-{n}")).collect();
     for name in &names {
-        space.pod(name, "busybox:1.35", SLEEPER, &json!({}));
+        space.pod(name, "busybox:1.35", SLEEPER, &tokenless);
     }
     let live = Live::start(api(&file, None));
     live.complete();
@@ -175,9 +178,9 @@ fn current_server() {
     for name in names.iter().step_by(2) {
         space.send("DELETE", &space.path(&format!("pods/{name}")), &json!({"gracePeriodSeconds": 0}));
     }
-    space.pod("late", "busybox:1.35", SLEEPER, &json!({}));
+    space.pod("late", "busybox:1.35", SLEEPER, &tokenless);
     eventually("the changes", Duration::from_secs(30), || (mine().len() == 31 && mine() == held()).then_some(()));
     space.send("DELETE", &format!("/api/v1/nodes/{node}"), &Value::Null);
     eventually("the node is gone", Duration::from_secs(30), || (!live.store.lock().unwrap().nodes.iter().any(|(_, e)| *e.row.name == *node)).then_some(()));
-    said("kubernetes-new", &format!("Kubernetes {version}"));
+    said(&format!("kubernetes-{}", which.to_lowercase()), &format!("Kubernetes {version}"));
 }

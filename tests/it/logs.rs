@@ -38,7 +38,7 @@ fn query(window: Window, mode: Mode) -> LogQuery {
     LogQuery { targets: vec![LogTarget::Kernel { host: "h".into() }], window, mode, encoding: None }
 }
 
-fn speak(mux: &Arc<Mux>, cx: &LogCx, window: Window, what: Speaks) -> futures::future::BoxFuture<'static, ()> {
+pub fn speak(mux: &Arc<Mux>, cx: &LogCx, window: Window, what: Speaks) -> futures::future::BoxFuture<'static, ()> {
     host::run(Asked::new(mux.clone(), &query(window, Mode::Follow), Encoding::Utf8, cx.clone()), what).boxed()
 }
 

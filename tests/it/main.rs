@@ -33,6 +33,7 @@ mod rabbitmq;
 mod redis;
 mod replication;
 mod rig;
+mod runtimes;
 mod ssh;
 
 use std::process::ExitCode;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         kube_loss::tests(),
         cockpit::tests(),
         docker::tests(),
+        runtimes::tests(),
         host::tests(),
         libvirt::tests(),
         logs::tests(),

@@ -1,6 +1,7 @@
 //! `docker inspect`, `podman inspect` and `crictl ps` taken apart. Pure.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use serde::Deserialize;
 
@@ -175,6 +176,8 @@ struct Cri {
     id: String,
     metadata: CriMetadata,
     #[serde(default)]
+    pod_sandbox_id: String,
+    #[serde(default)]
     image: Option<CriImage>,
     #[serde(default)]
     state: String,
@@ -198,9 +201,20 @@ struct CriImage {
     image: String,
 }
 
-/// `crictl ps -a -o json`. `None` where it is none.
+/// `crictl ps -a -o json`. `None` where it is none. The kubelet keeps the lives of a container that ended: the latest is the row.
 pub(super) fn cri(host: &Name, runtime: &Name, text: &str) -> Option<Vec<Container>> {
     let list: CriList = serde_json::from_str(text).ok()?;
+    let mut latest: BTreeMap<(String, String), Cri> = BTreeMap::new();
+    for life in list.containers {
+        let label = |key: &str| life.labels.get(key).cloned();
+        let pod = label("io.kubernetes.pod.uid").or_else(|| label("io.kubernetes.pod.name")).unwrap_or_else(|| life.pod_sandbox_id.clone());
+        let born = |c: &Cri| (c.created_at.parse::<i64>().unwrap_or_default(), c.metadata.attempt);
+        match latest.entry((pod, life.metadata.name.clone())) {
+            Entry::Vacant(free) => drop(free.insert(life)),
+            Entry::Occupied(mut known) if born(known.get()) < born(&life) => drop(known.insert(life)),
+            Entry::Occupied(_) => {}
+        }
+    }
     let row = |c: Cri| {
         let pod = c.labels.get("io.kubernetes.pod.name");
         let started = c.created_at.parse::<i64>().ok().filter(|n| *n > 0).map(|n| Moment(n / 1_000_000));
@@ -226,7 +240,7 @@ pub(super) fn cri(host: &Name, runtime: &Name, text: &str) -> Option<Vec<Contain
             ports: Vec::new(),
         }
     };
-    Some(list.containers.into_iter().map(row).collect())
+    Some(latest.into_values().map(row).collect())
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub mod opensearch;
 pub mod rabbitmq;
 pub mod redis;
 pub mod registry;
+pub mod runtimes;
 pub mod search;
 pub mod sshd;
 pub mod stub;

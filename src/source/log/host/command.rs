@@ -149,6 +149,16 @@ pub(super) async fn container(asked: &Asked, runtime: &Name, name: &Name) {
     follow(asked, stream, Container { runtime: runtime.clone(), name: name.clone(), lines, resume: Resume::default() }).await;
 }
 
+/// `crictl logs` takes an id only. A row of it is named `pod/container`, or by the container alone where the kubelet did not start it; the
+/// latest of several lives is meant.
+fn cri_id(name: &str) -> String {
+    let (pod, name) = name.rsplit_once('/').map_or((None, name), |(pod, name)| (Some(pod), name));
+    let label = pod.map_or_else(String::new, |pod| format!(" --label {}", quote(&format!("io.kubernetes.pod.name={pod}"))));
+    let named = quote(&format!("^{}$", regex::escape(name)));
+    let missing = quote(&format!("crictl: no container {name} here; crictl ps -a lists those that are"));
+    format!("id=$(crictl ps -aq --latest --name {named}{label}) && {{ [ -n \"$id\" ] || {{ echo {missing} >&2; false; }}; }}")
+}
+
 struct Container {
     runtime: Name,
     name: Name,
@@ -167,7 +177,8 @@ impl Container {
 impl Spoken for Container {
     fn command(&self, asked: &Asked) -> String {
         let (runtime, name) = (&*self.runtime, quote(&self.name));
-        let mut command = format!("{runtime} inspect {name} >/dev/null || exit 1; exec {runtime} logs --timestamps");
+        let (found, name) = if runtime == "crictl" { (cri_id(&self.name), "\"$id\"".to_owned()) } else { (format!("{runtime} inspect {name} >/dev/null"), name) };
+        let mut command = format!("{found} || exit 1; exec {runtime} logs --timestamps");
         if asked.mode == Mode::Follow {
             command.push_str(" --follow");
         }
