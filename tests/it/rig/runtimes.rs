@@ -50,7 +50,8 @@ impl Podman {
     pub fn start() -> Self {
         let dir = folder("qd-podman-");
         let d = dir.path().display();
-        fs::write(dir.path().join("storage.conf"), format!("[storage]\ndriver = \"vfs\"\ngraphroot = \"{d}/graph\"\nrunroot = \"{d}/run\"\n")).expect("storage");
+        fs::write(dir.path().join("storage.conf"), format!("[storage]\ndriver = \"vfs\"\ngraphroot = \"{d}/graph\"\nrunroot = \"{d}/run\"\n"))
+            .expect("storage");
         // No systemd and no cgroup v2 of its own are asked of the machine; the limits of its root may be lower than podman's wish.
         let engine = "[engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\nruntime = \"runc\"\n\
                       [containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=4096:4096\"]\n";

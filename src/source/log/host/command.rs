@@ -177,7 +177,8 @@ impl Container {
 impl Spoken for Container {
     fn command(&self, asked: &Asked) -> String {
         let (runtime, name) = (&*self.runtime, quote(&self.name));
-        let (found, name) = if runtime == "crictl" { (cri_id(&self.name), "\"$id\"".to_owned()) } else { (format!("{runtime} inspect {name} >/dev/null"), name) };
+        let (found, name) =
+            if runtime == "crictl" { (cri_id(&self.name), "\"$id\"".to_owned()) } else { (format!("{runtime} inspect {name} >/dev/null"), name) };
         let mut command = format!("{found} || exit 1; exec {runtime} logs --timestamps");
         if asked.mode == Mode::Follow {
             command.push_str(" --follow");
