@@ -282,7 +282,9 @@ fn picture_and_idle() {
     let before = live.meter.read().requests;
     std::thread::sleep(Duration::from_secs(60));
     let asked = live.meter.read().requests - before;
-    assert!(asked <= 14, "{asked} requests in 60 s of idling: only the heartbeat every 5 s is expected");
+    // A heartbeat every 5 s (a tenth less at the least), each minute the masters' addresses and the masters, and metrics-server. One list or
+    // watch of every kind would be a dozen more.
+    assert!(asked <= 18, "{asked} requests in 60 s of idling: only the heartbeat every 5 s is expected");
     let troubles = &live.seen.lock().unwrap().troubles;
     assert!(troubles.is_empty(), "{troubles:?}");
 }
