@@ -98,7 +98,10 @@ impl Action for Step {
         Box::pin(async move {
             let wanted = Wanted::of(given)?;
             let mut script = state(&wanted.name);
-            script.push_str("c=0; act() { if [ $s = init ]; then \"/etc/init.d/$n\" \"$1\"; else systemctl \"$1\" \"$n\"; fi; }\n");
+            // A daemon that an init script leaves running must hold none of our lines open: the step would never end.
+            script.push_str(
+                "c=0; act() { if [ $s = init ]; then e=$(mktemp) || return 1; \"/etc/init.d/$n\" \"$1\" </dev/null 2>\"$e\" 3>&-; r=$?; cat \"$e\" >&2; rm -f \"$e\"; return $r; else systemctl \"$1\" \"$n\"; fi; }\n",
+            );
             if wanted.reload {
                 script.push_str("[ $s = init ] || { systemctl daemon-reload || exit 1; s=systemd; c=1; }\n");
             }
@@ -119,7 +122,6 @@ impl Action for Step {
                 Some("reloaded") => script.push_str("act reload || exit 1; c=1\n"),
                 _ => {}
             }
-            // A daemon that an init script starts must not hold our channel open.
             let script = format!("exec 3>&1 >/dev/null\n{script}echo \"changed=$c\" >&3");
             let said = remote::act(cx, &script, b"", remote::Telling::Live).await?;
             let changed = said.stdout.contains("changed=1");

@@ -15,6 +15,7 @@ library! {
         "rabbitmq-vhost"
         "ik-analyzer"
         "mysql-replication"
+        "node-prepare"
         "metrics-server"
         "redis-cluster";
     files:

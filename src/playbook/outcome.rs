@@ -78,9 +78,9 @@ impl Outcome {
         Self { stdout: tail(&self.stdout, TAIL).to_owned(), stderr: tail(&self.stderr, TAIL).to_owned(), data, ..self.clone() }
     }
 
-    /// Everything that it said, for hints.
+    /// Everything that it said, for hints and questions. What went wrong stands at the end: the end is what a person is shown.
     pub fn said(&self) -> String {
-        [&self.message, &self.stderr, &self.stdout].map(String::as_str).join("\n")
+        [&self.stdout, &self.stderr, &self.message].map(String::as_str).join("\n")
     }
 }
 

@@ -15,6 +15,7 @@ mod components;
 mod demo;
 mod docker;
 mod elasticsearch;
+mod faults;
 mod host;
 mod kube;
 mod kube_loss;
@@ -28,6 +29,7 @@ mod mysql;
 mod nacos;
 mod playbook;
 mod playbook_actions;
+mod playbook_real;
 mod polling;
 mod rabbitmq;
 mod redis;
@@ -61,6 +63,8 @@ fn main() -> ExitCode {
         mysql::tests(),
         playbook::tests(),
         playbook_actions::tests(),
+        playbook_real::tests(),
+        faults::tests(),
         rabbitmq::tests(),
         redis::tests(),
         replication::tests(),

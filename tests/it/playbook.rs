@@ -79,6 +79,11 @@ impl Desk {
         self.extra.push((name.to_owned(), value.to_owned()));
     }
 
+    /// The variables that [`Self::set`] gave.
+    pub fn extra(&self) -> &[(String, String)] {
+        &self.extra
+    }
+
     pub fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.home.path().join(name);
         fs::write(&path, text).expect("playbook");

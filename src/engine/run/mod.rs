@@ -7,6 +7,8 @@ pub mod file;
 pub mod folder;
 pub mod front;
 pub mod perform;
+#[cfg(test)]
+mod property;
 pub mod screen;
 pub mod session;
 pub mod shelf;

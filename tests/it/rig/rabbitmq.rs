@@ -177,6 +177,14 @@ impl Broker {
         assert!(answer.text().contains("\"routed\":true"), "{}", answer.text());
     }
 
+    /// Waits until nobody is connected and no queue is left: an exclusive one goes with its connection.
+    pub fn idle(&self) {
+        eventually("a broker without connections and queues", BOOT, || {
+            let lists = ["/api/connections", "/api/queues"].map(|path| self.ask("guest", "guest", Request::get(path)));
+            lists.into_iter().all(|l| l.is_some_and(|l| l.text().trim() == "[]")).then_some(())
+        });
+    }
+
     pub fn ctl(&self, words: &[&str]) {
         let port = free_port().to_string();
         let mut command = self.command("rabbitmqctl");

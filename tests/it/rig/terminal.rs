@@ -151,6 +151,11 @@ impl Terminal {
         assert!(std::process::Command::new("kill").args([format!("-{signal}"), self.pid().to_string()]).status().expect("kill").success());
     }
 
+    /// The exit code, once there is one.
+    pub fn ended(&mut self) -> Option<i32> {
+        self.child.try_wait().expect("wait").map(|s| i32::try_from(s.exit_code()).unwrap_or(-1))
+    }
+
     /// Waits for the end; gives the exit code.
     #[track_caller]
     pub fn end(&mut self) -> u32 {

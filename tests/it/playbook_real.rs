@@ -1,0 +1,301 @@
+//! Carried playbooks and actions on real servers: each twice, the second time without a change, then taken back and compared.
+
+use std::fs;
+use std::path::Path;
+
+use libtest_mimic::Trial;
+
+use crate::components::{case, said};
+use crate::playbook::Desk;
+use crate::rig::docker::Docker;
+use crate::rig::redis;
+use crate::rig::sshd::{Host, Lab, sh};
+use crate::rig::{eventually, rabbitmq};
+
+pub fn tests() -> Vec<Trial> {
+    vec![
+        case("playbook: redis-cluster on six servers, twice, and taken back", &["redis"], redis_cluster),
+        case("playbook: node-prepare on two hosts, twice, and taken back", &["sshd", "netns"], node_prepare),
+        case("playbook: rabbitmq-vhost on a broker in a container", &["docker", "rabbitmq", "curl"], broker_in_container),
+        case("playbook: mysql-replication on MySQL 9, twice, and taken back", &["sshd", "netns", "mysql9"], mysql_nine),
+        case("playbook actions: service and package of a host", &["sshd", "netns", "redis"], service_and_package),
+        case("playbook actions: amqp on a broker, and what it says when it is refused", &["rabbitmq"], amqp),
+    ]
+}
+
+fn here() -> Desk {
+    Desk::of("[[host]]\nname = \"here\"\nlocal = true\n")
+}
+
+/// The oldest run of a desk.
+fn first(desk: &Desk) -> String {
+    let runs: serde_json::Value = serde_json::from_str(&desk.run(&["playbook", "runs", "--json"]).expect(0).out).expect("JSON");
+    runs["runs"].as_array().and_then(|r| r.last()).expect("a run")["run"].as_str().expect("a name").to_owned()
+}
+
+fn run<'a>(desk: &Desk, words: &[&'a str]) -> crate::playbook::Ran {
+    let words: Vec<&'a str> = ["--write", "playbook", "run"].into_iter().chain(words.iter().copied()).chain(["--yes"]).collect();
+    desk.run(&words)
+}
+
+fn redis_cluster() {
+    let hosts = redis::hosts(6);
+    let nodes: Vec<redis::Server> = hosts
+        .iter()
+        .map(|host| redis::Server::start(host, redis::PASSWORD, &["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-announce-ip", host]))
+        .collect();
+    let mut desk = here();
+    desk.set("QUARTERDECK_VAR_redis_password", redis::PASSWORD);
+    let members: Vec<String> = nodes.iter().map(redis::Server::address).collect();
+    let words = ["redis-cluster".to_owned(), "-e".to_owned(), "first=here".to_owned(), "-e".to_owned(), format!("members={}", members.join(","))];
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    // What each knows of the others, without the name that a reset gives it anew.
+    let state = |node: &redis::Server| {
+        let info = node.cli(&["CLUSTER", "INFO"]);
+        let wanted = ["cluster_state", "cluster_slots_assigned", "cluster_known_nodes"];
+        let lines: Vec<&str> = info.lines().map(str::trim).filter(|l| wanted.iter().any(|w| l.starts_with(w))).collect();
+        format!("{} {} {}", lines.join(" "), node.field("replication", "role"), node.cli(&["DBSIZE"]))
+    };
+    let all = || nodes.iter().map(state).collect::<Vec<_>>();
+    let before = all();
+    let ran = run(&desk, &words).expect(0);
+    assert!(ran.out.contains("changed="), "{}", ran.out);
+    for (at, node) in nodes.iter().enumerate() {
+        let told = state(node);
+        assert!(told.contains("cluster_state:ok cluster_slots_assigned:16384") && told.contains("cluster_known_nodes:6"), "{told}");
+        assert_eq!(node.field("replication", "role"), if at < 3 { "master" } else { "slave" });
+    }
+    // A client's word for it: written through one node, read through the others.
+    let cli = |words: &str| sh(&format!("REDISCLI_AUTH={} redis-cli -c -h {} -p {} {words}", redis::PASSWORD, nodes[0].host, nodes[0].port));
+    for key in ["a", "b", "c", "d"] {
+        assert_eq!(cli(&format!("SET {key} {key}-1")).trim(), "OK");
+        assert_eq!(cli(&format!("GET {key}")).trim(), format!("{key}-1"));
+    }
+    let again = run(&desk, &words).expect(0);
+    assert_eq!(again.count("here", "changed"), 0, "{}", again.out);
+    for key in ["a", "b", "c", "d"] {
+        cli(&format!("DEL {key}"));
+    }
+    desk.run(&["--write", "playbook", "undo", &first(&desk), "--yes"]).expect(0);
+    assert_eq!(all(), before, "every node by itself again");
+    assert!(!desk.journal().contains(redis::PASSWORD));
+}
+
+fn node_prepare() {
+    let lab = Lab::new();
+    // Files of their own where this machine's would show; swap that is only written down.
+    let setup = "echo $(hostname)-$(cat /proc/sys/kernel/random/uuid) >/etc/machine-id; mkdir -p /etc/modules-load.d /etc/sysctl.d\n\
+                 printf '# kept\\nUUID=1 / ext4 defaults 0 1\\n/dev/sdz9 none swap sw 0 0\\n#/dev/sdz8 none swap sw 0 0\\n' >/etc/fstab; sysctl -qw net.ipv4.ip_forward=0\n";
+    // The firmware of the machine is one: what a guest would have of its own is put over it.
+    let own = "for f in product_uuid; do [ ! -e /sys/class/dmi/id/$f ] || { hostname >/tmp/$f; mount --bind /tmp/$f /sys/class/dmi/id/$f; }; done\n";
+    let hosts = ["k8s-1", "k8s-2"].map(|name| lab.host(name).setup(setup).setup(own).start());
+    let desk = Desk::new(&lab, &[&hosts[0], &hosts[1]]);
+    let words = ["node-prepare", "-e", "nodes=all", "-e", "least_memory_mb=500"];
+    let state = |host: &Host| host.run("cat /etc/fstab /etc/hosts; ls /etc/modules-load.d /etc/sysctl.d; ls /etc | grep -c before-node || true");
+    let before = [state(&hosts[0]), state(&hosts[1])];
+    let ran = run(&desk, &words).expect(0);
+    for host in &hosts {
+        assert!(ran.count(host.name(), "changed") >= 4, "{}", ran.out);
+        assert_eq!(host.run("cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/bridge/bridge-nf-call-iptables"), "1\n1\n");
+        assert_eq!(host.run("grep -c '^[^#].*swap' /etc/fstab || true; grep -c swap /etc/fstab").split_whitespace().collect::<Vec<_>>(), ["0", "2"]);
+        assert_eq!(host.run("sed -n '/^# BEGIN nodes/,/^# END nodes/p' /etc/hosts | grep -c ' k8s-[12]$'").trim(), "2", "each knows the others");
+        assert_eq!(host.run("cat /etc/modules-load.d/kubernetes.conf"), "overlay\nbr_netfilter\n");
+    }
+    let again = run(&desk, &words).expect(0);
+    assert_eq!((again.count("k8s-1", "changed"), again.count("k8s-2", "changed")), (0, 0), "{}", again.out);
+    desk.run(&["--write", "playbook", "undo", &first(&desk), "--yes"]).expect(0);
+    assert_eq!([state(&hosts[0]), state(&hosts[1])], before, "taken back");
+    // A clone is found before anything is done to it.
+    let clone = hosts[0].run("cat /etc/machine-id");
+    hosts[1].run(&format!("echo {} >/etc/machine-id", clone.trim()));
+    let refused = run(&desk, &words).expect(2);
+    assert!(refused.err.contains("have the same machine"), "{}\n{}", refused.out, refused.err);
+    assert_eq!([state(&hosts[0]), state(&hosts[1])], before, "and nothing was done");
+}
+
+/// A container that runs this machine's own programs: their folders are lent to it.
+const LENT: &str = "-v /usr:/usr:ro -v /lib:/lib:ro -v /lib64:/lib64:ro -v /etc/ssl:/etc/ssl:ro";
+
+fn broker_in_container() {
+    let docker = Docker::start();
+    let (amqp, api, dist) = (redis::free_port("127.0.0.1"), redis::free_port("127.0.0.1"), redis::free_port("127.0.0.1"));
+    let mut desk = here();
+    let etc = desk.home.path().join("rabbit");
+    fs::create_dir_all(&etc).expect("folder");
+    fs::write(
+        etc.join("rabbitmq.conf"),
+        format!("listeners.tcp.1 = 127.0.0.1:{amqp}\nmanagement.tcp.port = {api}\nmanagement.tcp.ip = 127.0.0.1\ndisk_free_limit.absolute = 50MB\nvm_memory_high_watermark.absolute = 512MB\n"),
+    )
+    .expect("configuration");
+    // Its tools with the environment of its node, where an image of RabbitMQ has them.
+    docker.run(&format!(
+        "run -d --name rabbitmq --network host {LENT} -v {}:/etc/rabbitmq -e PATH=/usr/lib/rabbitmq/bin:/usr/bin:/bin -e HOME=/var/lib/rabbitmq -e RABBITMQ_NODENAME=box{api}@localhost \
+         -e RABBITMQ_DIST_PORT={dist} -e RABBITMQ_CONF_ENV_FILE=/dev/null -e ERL_EPMD_ADDRESS=127.0.0.1 -e RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS='+S 1:1' bb:1 \
+         sh -c '/bin/busybox mkdir -p /var/lib/rabbitmq /var/log/rabbitmq /tmp; exec rabbitmq-server'",
+        etc.display()
+    ));
+    let ctl = |words: &str| sh(&format!("/usr/bin/docker -H {} exec rabbitmq rabbitmqctl -q {words}", docker.host()));
+    eventually("the broker", std::time::Duration::from_secs(120), || {
+        let line = format!("/usr/bin/docker -H {} exec rabbitmq rabbitmqctl -q await_startup --timeout 20", docker.host());
+        std::process::Command::new("sh").args(["-c", &line]).output().ok().filter(|o| o.status.success())
+    });
+    ctl("add_user boss boss-secret-1");
+    ctl("set_user_tags boss administrator");
+    desk.set("DOCKER_HOST", &docker.host());
+    desk.set("PATH", &format!("/usr/bin:{}", std::env::var("PATH").unwrap_or_default()));
+    desk.set("QUARTERDECK_VAR_admin_password", "boss-secret-1");
+    desk.set("QUARTERDECK_VAR_password", "mall-secret-22");
+    let ports = format!("{{\"api_port\": {api}, \"amqp_port\": {amqp}}}");
+    let words =
+        ["rabbitmq-vhost", "-e", "way=container", "-e", "target=here", "-e", "container=rabbitmq", "-e", "admin_user=boss", "-e", "vhost=/mall", "-e", "user=mall", "-e", "tags=", "-e", &ports];
+    let state = || format!("{}{}{}", ctl("list_users"), ctl("list_vhosts"), ctl("list_permissions -p / "));
+    let before = state();
+    let ran = run(&desk, &words).expect(0);
+    assert!(ran.out.contains("nothing is mounted on /var/lib/rabbitmq"), "the loss at the next start is warned about:\n{}", ran.out);
+    assert!(ctl("list_permissions -p /mall").contains("mall\t.*\t.*\t.*") && ran.count("here", "changed") >= 4, "{}", ran.out);
+    let again = run(&desk, &words).expect(0);
+    assert_eq!(again.count("here", "changed"), 0, "{}", again.out);
+    desk.run(&["--write", "playbook", "undo", &first(&desk), "--yes"]).expect(0);
+    assert_eq!(state(), before, "taken back");
+}
+
+/// A MySQL 9 from a private root as a service of a host: an init script, a folder for its configuration.
+fn nine(root: &Path) -> String {
+    let root = root.display();
+    format!(
+        r#"
+mkdir -p {root}/dev {root}/tmp {root}/etc {root}/lab /etc/mysql/conf.d /srv/mysql
+rm -rf /etc/mysql/mariadb.conf.d /etc/mysql/mysql.conf.d
+mount -t tmpfs tmpfs /srv/mysql
+mkdir -p /srv/mysql/data {root}/srv/mysql {root}/lab/conf
+mount --bind /srv/mysql {root}/srv/mysql
+mount --bind /etc/mysql/conf.d {root}/lab/conf
+for n in 'null 3' 'zero 5' 'random 8' 'urandom 9'; do set -- $n; [ -e {root}/dev/$1 ] || mknod -m 666 {root}/dev/$1 c 1 $2; done
+grep -q '^root:' {root}/etc/passwd 2>/dev/null || echo 'root:x:0:0:root:/:/bin/sh' >{root}/etc/passwd
+chmod 1777 {root}/tmp
+printf '[mysqld]\nuser=root\nperformance_schema=OFF\ninnodb_buffer_pool_size=32M\ndatadir=/srv/mysql/data\nsocket=/srv/mysql/s\npid_file=/srv/mysql/pid\nlog_error=/srv/mysql/err.log\nmysqlx=OFF\nsecure_file_priv=NULL\nskip_name_resolve=ON\nport=3306\nbind_address=127.0.0.1\n!includedir /lab/conf\n' >{root}/lab/my.cnf
+cat >/etc/init.d/mysql <<'INIT'
+#!/bin/sh
+up() {{ chroot {root} /usr/bin/mysqladmin --no-defaults -uroot --socket=/srv/mysql/s ping >/dev/null 2>&1; }}
+stop() {{ [ ! -e /srv/mysql/pid ] || {{ kill $(cat /srv/mysql/pid); while [ -e /srv/mysql/pid ]; do sleep 0.1; done; }}; }}
+start() {{ setsid chroot {root} /usr/sbin/mysqld --defaults-file=/lab/my.cnf </dev/null >/dev/null 2>&1 & n=0; until up; do n=$((n+1)); [ $n -lt 600 ] || exit 1; sleep 0.1; done; }}
+case $1 in start) start;; stop) stop;; restart) stop; start;; status) up;; esac
+INIT
+chmod 755 /etc/init.d/mysql
+rm -f /etc/init.d/mariadb /lib/systemd/system/mariadb.service /usr/lib/systemd/system/mariadb.service
+for p in mysql mysqldump; do printf '#!/bin/sh\nexec chroot {root} /usr/bin/%s "$@"\n' $p >/usr/local/bin/$p; chmod 755 /usr/local/bin/$p; done
+"#
+    )
+}
+
+fn mysql_nine() {
+    let root = std::path::PathBuf::from(std::env::var("QUARTERDECK_TEST_MYSQL_ROOT").expect("checked by components.toml"));
+    let lab = Lab::new();
+    let hosts = ["db1", "db2"].map(|name| lab.host(name).setup(&nine(&root)).start());
+    let chroot = &root.display().to_string();
+    let sql = |host: &Host, text: &str| host.run(&format!("chroot {chroot} /usr/bin/mysql --no-defaults -uroot --socket=/srv/mysql/s -N -B -e \"{text}\""));
+    std::thread::scope(|scope| {
+        for host in &hosts {
+            scope.spawn(move || {
+                host.run(&format!("chroot {chroot} /usr/sbin/mysqld --defaults-file=/lab/my.cnf --initialize-insecure && service mysql start"));
+            });
+        }
+    });
+    for host in &hosts {
+        sql(host, "CREATE USER admin@'%' IDENTIFIED BY 'admin-secret-1'; GRANT ALL ON *.* TO admin@'%' WITH GRANT OPTION");
+    }
+    said("mysql9", &format!("MySQL {}", sql(&hosts[0], "SELECT CONCAT(VERSION(), ' ', @@version_comment)").trim()));
+    sql(&hosts[0], "CREATE DATABASE mall; CREATE TABLE mall.t (id INT PRIMARY KEY, v VARCHAR(40)); INSERT INTO mall.t VALUES (1, 'one'), (2, 'two')");
+    let mut desk = Desk::new(&lab, &[&hosts[0], &hosts[1]]);
+    desk.set("QUARTERDECK_VAR_admin_password", "admin-secret-1");
+    desk.set("QUARTERDECK_VAR_repl_password", "repl-secret-22");
+    let words = ["mysql-replication", "-e", "servers=db1,db2", "-e", "source_host=db1", "-e", "way=host", "-e", "admin_user=admin", "-e", "repl_user=repl"];
+    let state = |host: &Host| {
+        let settings = "SELECT @@server_id, @@gtid_mode, @@enforce_gtid_consistency, @@read_only, @@super_read_only, @@bind_address, @@sync_binlog, @@log_replica_updates";
+        let users = "SELECT user, host, plugin FROM mysql.user ORDER BY 1, 2";
+        format!("{}{}{}{}", sql(host, settings), sql(host, users), sql(host, "SHOW REPLICA STATUS").split('\t').take(4).collect::<String>(), host.run("ls /etc/mysql/conf.d"))
+    };
+    let before = [state(&hosts[0]), state(&hosts[1])];
+    let (code, told) = crate::faults::straight(&desk, &[&["run"], &words[..]].concat());
+    assert_eq!(code, 0, "{told}");
+    sql(&hosts[0], "INSERT INTO mall.t VALUES (3, 'three')");
+    eventually("the row on the replica", std::time::Duration::from_secs(60), || (sql(&hosts[1], "SELECT COUNT(*) FROM mall.t").trim() == "3").then_some(()));
+    assert_eq!(sql(&hosts[1], "SELECT @@super_read_only").trim(), "1");
+    let again = run(&desk, &words).expect(0);
+    assert_eq!((again.count("db1", "changed"), again.count("db2", "changed")), (0, 0), "{}", again.out);
+    let (code, told) = crate::faults::straight(&desk, &["undo", &first(&desk)]);
+    assert_eq!(code, 0, "{told}");
+    assert_eq!([state(&hosts[0]), state(&hosts[1])], before, "taken back:\n{told}");
+    assert_eq!(sql(&hosts[1], "SELECT COUNT(*) FROM mall.t").trim(), "3", "the copy of the data stays");
+}
+
+fn service_and_package() {
+    let lab = Lab::new();
+    // A repository of one package, in a folder of the host.
+    let setup = r#"
+mkdir -p /repo/qd-probe/DEBIAN /repo/qd-probe/usr/share/qd-probe
+for v in 1.0 1.1; do
+  printf 'Package: qd-probe\nVersion: %s\nArchitecture: all\nMaintainer: tests <tests@localhost>\nDescription: a probe\n' $v >/repo/qd-probe/DEBIAN/control
+  echo $v >/repo/qd-probe/usr/share/qd-probe/version
+  dpkg-deb -b /repo/qd-probe /repo/qd-probe_$v.deb >/dev/null
+  { cat /repo/qd-probe/DEBIAN/control; printf 'Filename: ./qd-probe_%s.deb\nSize: %s\nSHA256: %s\n\n' $v $(stat -c %s /repo/qd-probe_$v.deb) $(sha256sum /repo/qd-probe_$v.deb | cut -d' ' -f1); } >>/repo/Packages
+done
+rm -rf /etc/apt/sources.list.d /etc/apt/sources.list /var/lib/apt/lists
+mkdir -p /etc/apt/sources.list.d /var/lib/apt/lists/partial
+echo 'deb [trusted=yes] file:/repo ./' >/etc/apt/sources.list.d/probe.list
+"#;
+    let host = lab.host("web1").setup(setup).start();
+    let desk = Desk::new(&lab, &[&host]);
+    let book = |package: &str| {
+        format!(
+            "name: Host\nowner: tests\nhosts: all\ntasks:\n\
+             \x20 - name: A package\n    package: {{name: {package}, update_cache: true}}\n    verify:\n      shell: test -s /usr/share/qd-probe/version\n\
+             \x20   undo:\n      package: {{name: qd-probe, state: absent}}\n\
+             \x20 - name: A service\n    service: {{name: redis-server, state: started, enabled: true}}\n    verify:\n      shell: redis-cli ping | grep -q PONG\n\
+             \x20   undo:\n      service: {{name: redis-server, state: stopped}}\n"
+        )
+    };
+    host.run("update-rc.d redis-server remove");
+    desk.write("host.yaml", &book("qd-probe=1.0"));
+    let plan = desk.run(&["playbook", "run", "host.yaml", "--check", "--diff"]).expect(0);
+    assert!(plan.out.contains("+qd-probe") && plan.out.contains("-stopped") && plan.out.contains("+enabled"), "{}", plan.out);
+    assert_eq!(run(&desk, &["host.yaml"]).expect(0).count("web1", "changed"), 2);
+    assert_eq!(host.run("cat /usr/share/qd-probe/version; ls /etc/rc3.d | grep -c 'S.*redis-server'"), "1.0\n1\n");
+    assert_eq!(run(&desk, &["host.yaml"]).expect(0).count("web1", "changed"), 0);
+    // Another version is another package.
+    desk.write("host.yaml", &book("qd-probe=1.1"));
+    assert_eq!(run(&desk, &["host.yaml"]).expect(0).count("web1", "changed"), 1);
+    assert_eq!(host.run("cat /usr/share/qd-probe/version"), "1.1\n");
+    desk.run(&["--write", "playbook", "undo", &first(&desk), "--yes", "--changed"]).expect(0);
+    assert_eq!(host.run("ls /usr/share/qd-probe 2>/dev/null; pgrep -x redis-server; true"), "", "gone, and stopped");
+    desk.write("none.yaml", &book("no-such-thing"));
+    let failed = run(&desk, &["none.yaml"]).expect(2);
+    assert!(failed.err.contains("Unable to locate package no-such-thing"), "apt's own words:\n{}", failed.err);
+    desk.write("service.yaml", "name: Host\nowner: tests\nhosts: all\ntasks:\n  - name: A service\n    service: {name: nobody, state: started}\n    verify:\n      shell: \"true\"\n    undo: {none: a test}\n");
+    let failed = run(&desk, &["service.yaml"]).expect(2);
+    assert!(failed.err.contains("there is no service nobody"), "{}", failed.err);
+}
+
+fn amqp() {
+    let broker = rabbitmq::Broker::alone(None);
+    let mut desk = here();
+    desk.set("QUARTERDECK_VAR_pw", rabbitmq::APP_PASSWORD);
+    let book = |vhost: &str, user: &str, does: &str| {
+        format!(
+            "name: Amqp\nowner: tests\nhosts: here\nvars_prompt:\n  - {{name: pw, prompt: Password, private: true}}\ntasks:\n\
+             \x20 - name: As the application\n    amqp: {{host: 127.0.0.1, port: {}, vhost: \"{vhost}\", user: {user}, password: \"{{{{ pw }}}}\", does: {does}}}\n",
+            broker.amqp
+        )
+    };
+    for does in ["open", "declare", "roundtrip"] {
+        desk.write("amqp.yaml", &book("/mall", rabbitmq::APP, does));
+        assert_eq!(run(&desk, &["amqp.yaml"]).expect(0).count("here", "changed"), 0, "it leaves nothing behind");
+    }
+    broker.idle();
+    for (vhost, user, words) in [("mall", rabbitmq::APP, "vhost mall not found"), ("/", rabbitmq::APP, "access to vhost '/' refused"), ("/mall", "nobody", "ACCESS_REFUSED")] {
+        desk.write("amqp.yaml", &book(vhost, user, "roundtrip"));
+        let refused = run(&desk, &["amqp.yaml"]).expect(2);
+        assert!(refused.err.contains(words), "the broker's own words: {words}\n{}", refused.err);
+        assert!(!refused.err.contains(rabbitmq::APP_PASSWORD) && !desk.journal().contains(rabbitmq::APP_PASSWORD));
+    }
+}
