@@ -73,7 +73,11 @@ impl Engine {
             return Ok(Value::String(text.to_owned()));
         }
         if let Some(expression) = self.lone_expression(text) {
-            return self.value(at, expression, scope);
+            // A text that ends its line still ends it; a list stays a list.
+            return self.value(at, expression, scope).map(|value| match value {
+                Value::String(line) if text.ends_with('\n') => Value::String(line + "\n"),
+                other => other,
+            });
         }
         scope.forget();
         match self.env.render_str(text, scope.root()) {

@@ -48,6 +48,9 @@ fn values_are_rendered_when_asked_for_and_keep_their_type() {
     // What came from afar is data, whatever it looks like.
     assert_eq!(render("{{ evil }}"), json!("{{ plain }}"));
     assert_eq!(render("{% for p in ports %}\n{{ p }}\n{% endfor %}\n"), json!("7001\n7002\n"));
+    // The last newline stays, also of a text that is one expression.
+    assert_eq!(render("{{ plain }}\n"), json!("x y\n"));
+    assert_eq!(render("{{ ports }}\n"), json!([7001, 7002]));
     assert_eq!(render("{{ 'a' if no | bool else 'b' }}"), json!("b"));
 }
 
