@@ -146,8 +146,25 @@ fn broker_in_container() {
     desk.set("QUARTERDECK_VAR_admin_password", "boss-secret-1");
     desk.set("QUARTERDECK_VAR_password", "mall-secret-22");
     let ports = format!("{{\"api_port\": {api}, \"amqp_port\": {amqp}}}");
-    let words =
-        ["rabbitmq-vhost", "-e", "way=container", "-e", "target=here", "-e", "container=rabbitmq", "-e", "admin_user=boss", "-e", "vhost=/mall", "-e", "user=mall", "-e", "tags=", "-e", &ports];
+    let words = [
+        "rabbitmq-vhost",
+        "-e",
+        "way=container",
+        "-e",
+        "target=here",
+        "-e",
+        "container=rabbitmq",
+        "-e",
+        "admin_user=boss",
+        "-e",
+        "vhost=/mall",
+        "-e",
+        "user=mall",
+        "-e",
+        "tags=",
+        "-e",
+        &ports,
+    ];
     let state = || format!("{}{}{}", ctl("list_users"), ctl("list_vhosts"), ctl("list_permissions -p / "));
     let before = state();
     let ran = run(&desk, &words).expect(0);
@@ -211,9 +228,16 @@ fn mysql_nine() {
     desk.set("QUARTERDECK_VAR_repl_password", "repl-secret-22");
     let words = ["mysql-replication", "-e", "servers=db1,db2", "-e", "source_host=db1", "-e", "way=host", "-e", "admin_user=admin", "-e", "repl_user=repl"];
     let state = |host: &Host| {
-        let settings = "SELECT @@server_id, @@gtid_mode, @@enforce_gtid_consistency, @@read_only, @@super_read_only, @@bind_address, @@sync_binlog, @@log_replica_updates";
+        let settings =
+            "SELECT @@server_id, @@gtid_mode, @@enforce_gtid_consistency, @@read_only, @@super_read_only, @@bind_address, @@sync_binlog, @@log_replica_updates";
         let users = "SELECT user, host, plugin FROM mysql.user ORDER BY 1, 2";
-        format!("{}{}{}{}", sql(host, settings), sql(host, users), sql(host, "SHOW REPLICA STATUS").split('\t').take(4).collect::<String>(), host.run("ls /etc/mysql/conf.d"))
+        format!(
+            "{}{}{}{}",
+            sql(host, settings),
+            sql(host, users),
+            sql(host, "SHOW REPLICA STATUS").split('\t').take(4).collect::<String>(),
+            host.run("ls /etc/mysql/conf.d")
+        )
     };
     let before = [state(&hosts[0]), state(&hosts[1])];
     let (code, told) = crate::faults::straight(&desk, &[&["run"], &words[..]].concat());
@@ -292,7 +316,9 @@ fn amqp() {
         assert_eq!(run(&desk, &["amqp.yaml"]).expect(0).count("here", "changed"), 0, "it leaves nothing behind");
     }
     broker.idle();
-    for (vhost, user, words) in [("mall", rabbitmq::APP, "vhost mall not found"), ("/", rabbitmq::APP, "access to vhost '/' refused"), ("/mall", "nobody", "ACCESS_REFUSED")] {
+    for (vhost, user, words) in
+        [("mall", rabbitmq::APP, "vhost mall not found"), ("/", rabbitmq::APP, "access to vhost '/' refused"), ("/mall", "nobody", "ACCESS_REFUSED")]
+    {
         desk.write("amqp.yaml", &book(vhost, user, "roundtrip"));
         let refused = run(&desk, &["amqp.yaml"]).expect(2);
         assert!(refused.err.contains(words), "the broker's own words: {words}\n{}", refused.err);

@@ -59,7 +59,9 @@ impl Broker {
     }
 
     fn curl(&self, method: &str, path: &str, body: &str) {
-        self.host.run(&format!("curl -sS --max-time 20 -o /dev/null -u other:{BOSS} -X {method} -H 'content-type: application/json' -d '{body}' http://127.0.0.1:15672/api/{path}"));
+        self.host.run(&format!(
+            "curl -sS --max-time 20 -o /dev/null -u other:{BOSS} -X {method} -H 'content-type: application/json' -d '{body}' http://127.0.0.1:15672/api/{path}"
+        ));
     }
 
     fn listens(&self) -> bool {
@@ -116,7 +118,8 @@ impl Scene for Broker {
 
     fn state(&self) -> String {
         let listens = self.listens();
-        let told = if listens { self.host.run(&format!("curl -sS -u other:{BOSS} http://127.0.0.1:15672/api/definitions")) } else { self.ctl("export_definitions -") };
+        let told =
+            if listens { self.host.run(&format!("curl -sS -u other:{BOSS} http://127.0.0.1:15672/api/definitions")) } else { self.ctl("export_definitions -") };
         let mut told: Value = serde_json::from_str(&told).expect("definitions");
         // Salted anew each time it is set; that the password is right is asked below.
         for user in told["users"].as_array_mut().expect("users") {
@@ -127,8 +130,9 @@ impl Scene for Broker {
             rows.sort();
             rows.join("\n")
         };
-        let parts: Vec<String> =
-            ["users", "vhosts", "permissions", "topic_permissions", "policies", "queues", "exchanges", "bindings"].map(|p| format!("{p}:\n{}", sorted(&told[p]))).into();
+        let parts: Vec<String> = ["users", "vhosts", "permissions", "topic_permissions", "policies", "queues", "exchanges", "bindings"]
+            .map(|p| format!("{p}:\n{}", sorted(&told[p])))
+            .into();
         let may = self.host.run(&format!(
             "rabbitmqctl -q authenticate_user mall {APP} >/dev/null 2>&1 && echo its password is right || echo no such user; cat /etc/rabbitmq/enabled_plugins"
         ));
@@ -137,7 +141,14 @@ impl Scene for Broker {
 
     fn acts(&self) -> BTreeMap<String, usize> {
         let log = self.host.run("cat /var/log/rabbitmq/*.log");
-        let words = ["Created user 'mall'", "changed password for user 'mall'", "Adding vhost '/mall'", "Successfully set permissions for 'mall'", "Deleted user 'guest'", "Plugins changed; enabled"];
+        let words = [
+            "Created user 'mall'",
+            "changed password for user 'mall'",
+            "Adding vhost '/mall'",
+            "Successfully set permissions for 'mall'",
+            "Deleted user 'guest'",
+            "Plugins changed; enabled",
+        ];
         words.iter().map(|w| ((*w).to_owned(), log.lines().filter(|l| l.contains(w)).count())).collect()
     }
 

@@ -96,13 +96,23 @@ impl Pair {
         let bases = Self::sql(host, "SHOW DATABASES");
         let sum = if tables.contains("orders") { Self::sql(host, "CHECKSUM TABLE mall.orders") } else { String::new() };
         let status = Self::following(host);
-        let file = host.run("cat /etc/mysql/mariadb.conf.d/zz-quarterdeck-replication.cnf 2>/dev/null; ls -l /etc/mysql/mariadb.conf.d | awk '{print $1, $3, $NF}'");
+        let file =
+            host.run("cat /etc/mysql/mariadb.conf.d/zz-quarterdeck-replication.cnf 2>/dev/null; ls -l /etc/mysql/mariadb.conf.d | awk '{print $1, $3, $NF}'");
         format!("== {}\n{variables}{users}{grants}{bases}{tables}{sum}{status}{file}", host.name())
     }
 
     fn following(host: &Host) -> String {
         let wanted = [
-            "Master_Host", "Master_User", "Master_Port", "Slave_IO_Running", "Slave_SQL_Running", "Last_IO_Errno", "Last_SQL_Errno", "Using_Gtid", "Replicate_Do_DB", "Replicate_Ignore_DB",
+            "Master_Host",
+            "Master_User",
+            "Master_Port",
+            "Slave_IO_Running",
+            "Slave_SQL_Running",
+            "Last_IO_Errno",
+            "Last_SQL_Errno",
+            "Using_Gtid",
+            "Replicate_Do_DB",
+            "Replicate_Ignore_DB",
         ];
         let told = host.run("mariadb -e 'SHOW SLAVE STATUS\\G'");
         told.lines()
@@ -124,7 +134,9 @@ impl Scene for Pair {
     }
 
     fn words(&self) -> Vec<String> {
-        ["mysql-replication", "-e", "servers=db1,db2", "-e", "source_host=db1", "-e", "way=host", "-e", "admin_user=admin", "-e", "repl_user=repl"].map(str::to_owned).into()
+        ["mysql-replication", "-e", "servers=db1,db2", "-e", "source_host=db1", "-e", "way=host", "-e", "admin_user=admin", "-e", "repl_user=repl"]
+            .map(str::to_owned)
+            .into()
     }
 
     fn steps(&self) -> &'static [&'static str] {

@@ -4,8 +4,8 @@
 //! about themselves are those of an undisturbed run, and their own logs tell that nothing was done twice.
 //! A few cases, chosen by a seed, run always; the whole table is asked for (`faults` in components.toml).
 
-mod database;
 mod broker;
+mod database;
 mod talk;
 
 use std::collections::BTreeMap;
@@ -62,16 +62,8 @@ pub enum Fault {
     FullThere,
 }
 
-const FAULTS: [Fault; 8] = [
-    Fault::KilledBefore,
-    Fault::KilledDuring,
-    Fault::KilledAfter,
-    Fault::Dropped,
-    Fault::Failed,
-    Fault::FullHere,
-    Fault::FullThere,
-    Fault::Cut,
-];
+const FAULTS: [Fault; 8] =
+    [Fault::KilledBefore, Fault::KilledDuring, Fault::KilledAfter, Fault::Dropped, Fault::Failed, Fault::FullHere, Fault::FullThere, Fault::Cut];
 
 /// What happened to the world between the stop and the resume.
 #[derive(Clone, Copy)]
