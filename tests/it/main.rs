@@ -25,6 +25,7 @@ mod lab_ssh;
 mod libvirt;
 mod logs;
 mod logs_kube;
+mod logview;
 mod mysql;
 mod nacos;
 mod playbook;
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
         libvirt::tests(),
         logs::tests(),
         logs_kube::tests(),
+        logview::tests(),
         ssh::tests(),
         mysql::tests(),
         playbook::tests(),
