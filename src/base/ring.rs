@@ -82,12 +82,20 @@ pub struct Ring {
     next: u64,
     most: usize,
     evicted_bytes: u64,
+    /// Numbers that were given up when lines were put into another order.
+    given_up: u64,
 }
 
 impl Ring {
     /// `most`: bytes, what keeping the lines costs included.
     pub fn new(most: usize) -> Self {
-        Self { blocks: VecDeque::new(), closed_bytes: 0, next: 0, most, evicted_bytes: 0 }
+        Self { blocks: VecDeque::new(), closed_bytes: 0, next: 0, most, evicted_bytes: 0, given_up: 0 }
+    }
+
+    /// An empty one that goes on with the numbers and counts of this one: for its lines in another order.
+    #[must_use]
+    pub fn renewed(&self) -> Self {
+        Self { blocks: VecDeque::new(), closed_bytes: 0, next: self.next, most: self.most, evicted_bytes: self.evicted_bytes, given_up: self.given_up + self.lines() }
     }
 
     /// The number of the oldest line that is kept; equal to [`Ring::next`] when there is none.
@@ -106,7 +114,7 @@ impl Ring {
 
     /// Lines that are kept no longer.
     pub fn evicted(&self) -> u64 {
-        self.first()
+        self.first() - self.given_up
     }
 
     pub fn evicted_bytes(&self) -> u64 {

@@ -27,6 +27,8 @@ pub fn tests() -> Vec<Trial> {
     const HOST: &[&str] = &["sshd", "netns"];
     vec![
         case("logs: files over SSH through rotation, truncation and a lost channel", HOST, files),
+        case("logs: files rotated twice, emptied and made anew while nobody could look", HOST, away),
+        case("logs: a host whose cable is cut for 20 s loses nothing and doubles nothing", HOST, cable),
         case("logs: what is not there, not allowed and not text", HOST, odd_files),
         case("logs: a real journal, carried on by its cursor", &["journald"], journal),
         case("logs: containers of a real dockerd", &["docker"], docker),
@@ -87,6 +89,61 @@ fn files() {
     crate::rig::eventually("nothing of it goes on there", Duration::from_secs(30), || {
         (host.run("pgrep -f 'sh -s quarterdec[k]' | wc -l").trim() == "0").then_some(())
     });
+}
+
+/// What happened to files while the channel was down.
+fn away() {
+    let lab = Lab::new();
+    let host = lab.host("web1").start();
+    host.run("mkdir -p /srv/log; cd /srv/log; for f in twice zipped grown other; do echo $f 1 >$f.log; done");
+    let pool = SshPool::new(&[host.spec()], Secrets::new(Arc::new(Nobody), Redactor::default()));
+    let mux = mux(pool.shell(host.name(), None));
+    let names = ["twice", "zipped", "grown", "other"];
+    let hear = Hear::start(|cx| names.map(|n| speak(&mux, cx, tail(10), Speaks::File(format!("/srv/log/{n}.log")))).into_iter().collect());
+    names.iter().for_each(|n| hear.line(&format!("{n} 1"), 60));
+    host.run(
+        "pkill -f 'sh -s quarterdec[k]' || true; cd /srv/log
+        turn() { if [ -e $1.log.1 ]; then mv $1.log.1 $1.log.2; fi; mv $1.log $1.log.1; }
+        for f in twice zipped; do echo $f 2 >>$f.log; turn $f; sleep 0.05; echo $f 3 >$f.log; sleep 0.05; turn $f; sleep 0.05; echo $f 4 >$f.log; done
+        gzip zipped.log.1
+        cp grown.log grown.log.1; : >grown.log; echo 'grown anew, and longer than it was' >>grown.log
+        mv other.log app-old; echo 'another file' >other-2.log; echo 'other 2' >other.log",
+    );
+    // Two files lie between the one that was read and the one that has the name now.
+    for line in ["twice 4", "zipped 4", "grown anew", "other 2"] {
+        hear.line(line, 90);
+    }
+    let lines = hear.lines();
+    let of = |name: &str| lines.iter().filter(|l| l.starts_with(name)).map(String::as_str).collect::<Vec<_>>();
+    assert_eq!(of("twice"), ["twice 1", "twice 2", "twice 3", "twice 4"]);
+    assert_eq!(of("zipped"), ["zipped 1", "zipped 2", "zipped 4"], "what is compressed cannot be read as it is");
+    assert_eq!(of("grown"), ["grown 1", "grown anew, and longer than it was"]);
+    assert_eq!((of("other "), of("another")), (vec!["other 1", "other 2"], vec![]), "a file of another name is no part of it");
+    // What may be missing is told, and only there.
+    let gaps = hear.with(|b| {
+        let gap = |(_, (stream, note)): (u64, &(Option<_>, Note))| matches!(note, Note::Gap { .. }).then_some(stream.and_then(|s| b.stream(s)));
+        b.notes().filter_map(gap).flatten().map(|s| s.speaker.part().to_owned()).collect::<Vec<_>>()
+    });
+    assert_eq!(gaps.iter().map(String::as_str).collect::<std::collections::BTreeSet<_>>(), ["/srv/log/grown.log", "/srv/log/zipped.log"].into(), "{gaps:?}");
+}
+
+fn cable() {
+    let lab = Lab::new();
+    let host = lab.host("web1").start();
+    host.run("mkdir -p /srv/log; (n=0; while [ $n -lt 400 ]; do n=$((n+1)); echo \"count $n\" >>/srv/log/a.log; sleep 0.1; done) >/dev/null 2>&1 </dev/null &");
+    let pool = SshPool::new(&[host.spec()], Secrets::new(Arc::new(Nobody), Redactor::default()));
+    let mux = mux(pool.shell(host.name(), None));
+    let hear = Hear::start(|cx| vec![speak(&mux, cx, Window::default(), Speaks::File("/srv/log/a.log".into()))]);
+    hear.line("count 20", 60);
+    host.cut();
+    let before = hear.lines().len();
+    // The cut itself is what is tested, so here a span of time is meant.
+    std::thread::sleep(Duration::from_secs(20));
+    assert!(hear.lines().len() < before + 20, "the cut does cut");
+    host.heal();
+    hear.line("count 400", 120);
+    assert_eq!(hear.lines(), (1..=400).map(|n| format!("count {n}")).collect::<Vec<_>>(), "{:?}", hear.notes());
+    assert!(!hear.notes().iter().any(|n| matches!(n, Note::Gap { .. })), "{:?}", hear.notes());
 }
 
 fn odd_files() {

@@ -21,6 +21,7 @@ use crate::kube::{Space, account, admin, alone, api, beside_others, edited, with
 use crate::rig::apiserver::{ApiServer, CutLine};
 use crate::rig::eventually;
 use crate::rig::hear::Hear;
+use crate::rig::kubelet::{self, Kubelet, NodeCut};
 
 pub fn tests() -> Vec<Trial> {
     const PARTS: &[&str] = &["kubernetes"];
@@ -32,6 +33,10 @@ pub fn tests() -> Vec<Trial> {
     ];
     if std::env::var("QUARTERDECK_TEST_APISERVER_PID").is_ok() {
         tests.push(case("logs: the API server started anew in the stream", &["kubernetes", "curl"], alone(restarted)));
+    }
+    if kubelet::is_here() {
+        tests.push(case("logs: a kubelet that rotates at 10 MB under load", PARTS, alone(kubelet_rotates)));
+        tests.push(case("logs: a node's network cut for 20 s", &["kubernetes", "nftables"], alone(node_cut)));
     }
     tests
 }
@@ -187,6 +192,66 @@ fn restarted() {
     hear.line("count done", 120);
     whole(&hear, "count", 400);
     assert!(hear.notes().contains(&Note::Resumed), "{:?}", hear.notes());
+}
+
+/// Twenty-five seconds of lines, some megabytes a second, every one with its number.
+const FLOOD: &str = r#"awk 'BEGIN { pad = sprintf("%180s", ""); gsub(/ /, "x", pad); start = systime()
+  while (systime() - start < 25) { for (j = 0; j < 500; j++) printf "flood %d %s\n", ++i, pad; fflush(); system("sleep 0.1") }
+  printf "flood done %d\n", i; fflush() }'; sleep 1000"#;
+
+fn kubelet_rotates() {
+    let _kubelet = Kubelet::with("containerLogMaxSize: 10Mi");
+    let space = Space::new("rotates");
+    space.pod("flood", "busybox:1.35", &["sh", "-c", FLOOD], &json!({}));
+    running(&space, "flood");
+    let direct = api(&admin(), None);
+    let hear = Hear::start(|cx| vec![follow(&direct, cx, pod(&space, "flood", Run::Current), Mode::Follow)]);
+    let last = |h: &Hear| h.with(|b| b.ring().before(u64::MAX).find(|l| b.note(l.number).is_none()).map(|l| String::from_utf8_lossy(l.bytes).into_owned()));
+    let total: u64 = hear.until("the end of the flood", 150, |h| last(h)?.strip_prefix("flood done ")?.parse().ok());
+
+    // On its disk the kubelet has more than one file of it now: it did rotate.
+    let own = std::fs::read_dir("/var/log/pods").unwrap().flatten().find(|e| e.file_name().to_string_lossy().starts_with(&format!("{}_flood_", space.name)));
+    let files = std::fs::read_dir(own.expect("the pod's folder").path().join("app")).unwrap().count();
+    assert!(files >= 2, "{files} files: nothing was rotated");
+
+    // Every line once and in order, but where a notice says that some are missing.
+    let (mut seen, mut expected, mut gap) = (0_u64, 1_u64, false);
+    hear.with(|b| {
+        for line in b.ring().from(0) {
+            if let Some((_, note)) = b.note(line.number) {
+                gap |= matches!(note, Note::Gap { .. });
+                continue;
+            }
+            let text = String::from_utf8_lossy(line.bytes);
+            let Some(number) = text.split(' ').nth(1).and_then(|n| n.parse::<u64>().ok()) else { continue };
+            assert!(number == expected || (gap && number > expected), "after {} comes {number}; no notice: {:?}", expected - 1, hear_notes(b));
+            (expected, gap, seen) = (number + 1, false, seen + 1);
+        }
+    });
+    assert_eq!(expected, total + 1);
+    eprintln!("{seen} of {total} lines over {files} files");
+}
+
+fn hear_notes(book: &quarterdeck::store::log::book::Book) -> Vec<Note> {
+    book.notes().map(|(_, (_, note))| note.clone()).collect()
+}
+
+fn node_cut() {
+    let space = Space::new("nodecut");
+    counter(&space, "count", 500, "0.05");
+    running(&space, "count");
+    let direct = api(&admin(), None);
+    let hear = Hear::start(|cx| vec![follow(&direct, cx, pod(&space, "count", Run::Current), Mode::Follow)]);
+    hear.line("count 20", 60);
+    let cut = NodeCut::now();
+    let before = hear.lines().len();
+    // The cut itself is what is tested, so here a span of time is meant.
+    std::thread::sleep(Duration::from_secs(20));
+    assert!(hear.lines().len() < before + 20, "the cut does cut");
+    drop(cut);
+    hear.line("count done", 150);
+    whole(&hear, "count", 500);
+    assert!(!hear.notes().iter().any(|n| matches!(n, Note::Gap { .. })), "{:?}", hear.notes());
 }
 
 fn crash_loop() {

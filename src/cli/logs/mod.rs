@@ -132,7 +132,8 @@ pub async fn run(config: &Config, global: &Global, options: &Options) -> io::Res
             return Ok(super::run::USAGE);
         }
     };
-    let plain = options.output == Output::Raw && config.clusters.len() <= 1;
+    // A stream that is followed is carried on by its stamps where it is cut.
+    let plain = options.output == Output::Raw && config.clusters.len() <= 1 && query.mode == Mode::Once;
     let stamps = if plain { Wanted::Bytes } else { Wanted::Stamps };
     let (pipe, written) = Pipe::open(options.output, query.mode, clock);
     tokio::select! {

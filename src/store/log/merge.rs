@@ -116,6 +116,18 @@ impl Merge {
         self.queues.entry(stream).or_insert_with(|| Queue { held: VecDeque::new(), floor: Stamp(i64::MIN), latest: None, is_live: true })
     }
 
+    /// It has come as far as `latest`, by lines that go another way: nobody waits for those.
+    pub fn reach(&mut self, stream: StreamId, latest: Stamp) {
+        let queue = self.queue(stream);
+        queue.latest = queue.latest.max(Some(latest));
+    }
+
+    /// Its lines up to `place` are shown: none comes before them.
+    pub fn passed(&mut self, stream: StreamId, place: Stamp) {
+        let queue = self.queue(stream);
+        queue.floor = queue.floor.max(place);
+    }
+
     pub fn lines(&mut self, stream: StreamId, chunk: Chunk, arrived: Moment) {
         let Some(latest) = chunk.marks.iter().map(|m| m.stamp).max() else { return };
         self.held_bytes += chunk.size();

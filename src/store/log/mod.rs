@@ -2,9 +2,11 @@
 
 pub mod book;
 pub mod fields;
+mod late;
 pub mod merge;
 pub mod query;
 pub mod search;
+pub mod shown;
 pub mod target;
 
 use std::collections::BTreeMap;

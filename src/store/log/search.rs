@@ -8,7 +8,6 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use super::book::Book;
 use super::fields::{Level, continues, level};
 use super::query::{Pattern, Query};
 use crate::base::ring::{Block, Line, Ring};
@@ -260,68 +259,5 @@ impl Levels {
         let found = head.and_then(|l| level(l.bytes));
         self.last = Some((line.stream, line.number, found));
         found
-    }
-}
-
-/// Which lines a filter shows: those that fit, the lines around them, and what happened in between, which no filter hides.
-#[derive(Clone, Copy, Debug)]
-pub struct Shown<'a> {
-    pub book: &'a Book,
-    /// `None`: all of them.
-    pub filter: Option<&'a Scan>,
-}
-
-impl Shown<'_> {
-    fn around(self) -> (u64, u64) {
-        match self.filter.map(Scan::goal) {
-            Some(Goal::Query(q)) => (u64::from(q.before), u64::from(q.after)),
-            _ => (0, 0),
-        }
-    }
-
-    /// The first shown line at or behind `number`.
-    pub fn at_or_after(self, number: u64) -> Found {
-        let ring = self.book.ring();
-        let number = number.max(ring.first());
-        if number >= ring.next() {
-            return Found::Nothing;
-        }
-        let Some(filter) = self.filter else { return Found::Line(number) };
-        let (before, after) = self.around();
-        let note = self.book.note_from(number);
-        match (filter.next(ring, number.saturating_sub(after)), note) {
-            (Found::Line(hit), note) => {
-                let line = hit.saturating_sub(before).max(number);
-                Found::Line(note.map_or(line, |n| n.min(line)))
-            }
-            (Found::Nothing, Some(note)) => Found::Line(note),
-            (other, _) => other,
-        }
-    }
-
-    /// The last shown line before `number`.
-    pub fn before(self, number: u64) -> Found {
-        let ring = self.book.ring();
-        let number = number.min(ring.next());
-        if number <= ring.first() {
-            return Found::Nothing;
-        }
-        let Some(filter) = self.filter else { return Found::Line(number - 1) };
-        let (before, after) = self.around();
-        let note = self.book.note_before(number).filter(|n| *n >= ring.first());
-        match (filter.previous(ring, number.saturating_add(before)), note) {
-            (Found::Line(hit), note) => {
-                let line = (hit + after).min(number - 1);
-                let line = note.map_or(line, |n| n.max(line));
-                if line >= ring.first() { Found::Line(line) } else { Found::Nothing }
-            }
-            (Found::Nothing, Some(note)) => Found::Line(note),
-            (other, _) => other,
-        }
-    }
-
-    /// Is it only there for the lines around it?
-    pub fn is_around(self, number: u64) -> bool {
-        self.filter.is_some_and(|f| !f.has(self.book.ring(), number))
     }
 }

@@ -6,9 +6,9 @@ use ratatui::style::Style;
 
 use super::find::{Filter, Search, Stepped};
 use super::note::grouped;
-use super::row::{Sheet, highlight, level_scope};
+use super::row::{Sheet, level_scope};
 use super::walk::Drawn;
-use super::{Flow, LogPane, Times};
+use super::{Flow, LogPane, Times, Top};
 use crate::base::{sgr, text};
 use crate::model::fact::Notice;
 use crate::model::log::StreamState;
@@ -30,6 +30,7 @@ impl Ui {
         let area = self.plan.dock;
         let inner = Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: area.height.saturating_sub(1) };
         if let Some(book) = store.logs.book(pane.id) {
+            pane.catch_up(book);
             self.lay_out(&mut pane, book, inner);
             if let Some(notice) = self.stepped(&mut pane, book) {
                 self.notice(notice);
@@ -79,6 +80,8 @@ impl Ui {
             Stepped::To(number) => {
                 pane.go(book, number);
                 pane.show_hit(book, number);
+                let row = pane.hit_row(book, &self.sheet(pane, book), number);
+                pane.top = row.unwrap_or(pane.top);
                 None
             }
         }
@@ -87,8 +90,6 @@ impl Ui {
     fn draw_rows(&self, pane: &LogPane, book: &Book, rows: &[Drawn], inner: Rect, buf: &mut Buffer) {
         let base = self.paint.style("ui");
         let dim = base.patch(self.paint.style("text.dim"));
-        let filter_marks: Vec<_> = pane.filter.as_ref().and_then(Filter::query).map(|q| q.marks().collect()).unwrap_or_default();
-        let search_marks: Vec<_> = pane.search.as_ref().and_then(Search::pattern).into_iter().collect();
         let (first, last) = pane.anchor.map_or((pane.cursor, pane.cursor), |a| (a.min(pane.cursor), a.max(pane.cursor)));
         for (drawn, y) in rows.iter().zip(inner.y..) {
             let line = &drawn.line;
@@ -114,10 +115,8 @@ impl Ui {
                 }
                 x += cells(pane.names.width) + 1;
             }
-            let spans = highlight(drawn.spans.clone(), &filter_marks, self.paint.style("log.filtered"));
-            let spans = highlight(spans, &search_marks, self.paint.style("text.match"));
             let around = !note && pane.shown(book).is_around(line.number);
-            for span in spans {
+            for span in &drawn.spans {
                 let style = if around { dim } else { span.style };
                 // What was looked for stays lit on the chosen line.
                 let style = if span.lit { span.style } else { chosen.map_or(style, |look| style.patch(look)) };
@@ -224,6 +223,15 @@ impl LogPane {
         if at < self.shift || end + 1 > self.shift + self.room {
             self.shift = if end < self.room { 0 } else { at.saturating_sub(self.room / 2) };
         }
+    }
+}
+
+impl LogPane {
+    /// The top that has a hit in sight which is far down in a line of many rows.
+    fn hit_row(&self, book: &Book, sheet: &Sheet, number: u64) -> Option<Top> {
+        let line = book.ring().line(number).filter(|l| sheet.height(l) > self.rows / 2)?;
+        let row = sheet.rows(&line).iter().position(|row| row.iter().any(|s| s.lit)).filter(|row| *row >= self.rows / 2)?;
+        Some(Top { line: number, row: row - self.rows / 3 })
     }
 }
 

@@ -73,6 +73,12 @@ impl Filter {
 }
 
 impl Search {
+    /// Lines have got other numbers.
+    pub(super) fn moved(&mut self, to: impl Fn(u64) -> u64) {
+        self.at = self.at.map(&to);
+        self.step = self.step.map(|(from, way)| (if from == u64::MAX { from } else { to(from) }, way));
+    }
+
     pub(super) fn pattern(&self) -> Option<&Pattern> {
         match self.scan.goal() {
             Goal::Pattern(p) => Some(p),

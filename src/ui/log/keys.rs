@@ -38,7 +38,10 @@ impl Ui {
     /// Works on the open log with its lines; nothing where there are none.
     fn with_log<T>(&mut self, store: &Store, work: impl FnOnce(&mut Self, &mut LogPane, &Book) -> T) -> Option<T> {
         let mut pane = self.log.take()?;
-        let done = store.logs.book(pane.id).map(|book| work(self, &mut pane, book));
+        let done = store.logs.book(pane.id).map(|book| {
+            pane.catch_up(book);
+            work(self, &mut pane, book)
+        });
         self.log = Some(pane);
         done
     }

@@ -90,6 +90,8 @@ pub struct LogPane {
     /// Cells that are out of sight on the left.
     shift: usize,
     names: Names,
+    /// Of the book, when the numbers of lines here were looked up.
+    epoch: u64,
     /// Of the last drawing: rows, cells for the text, and the line of each row.
     rows: usize,
     room: usize,
@@ -122,6 +124,7 @@ impl LogPane {
             search: None,
             shift: 0,
             names: Names::default(),
+            epoch: 0,
             rows: 1,
             room: 80,
             drawn: Vec::new(),

@@ -2,6 +2,7 @@
 
 use ratatui::style::{Modifier, Style};
 
+use super::find::{Filter, Search};
 use super::{Flow, Form, LogPane};
 use crate::base::ring::Line;
 use crate::base::sgr::{self, Pen, Trait};
@@ -95,11 +96,31 @@ impl Sheet<'_> {
         match (plain, self.pane.flow) {
             (true, Flow::Cut) => 1,
             (true, Flow::Wrap) => sgr::height(line.bytes, self.room, MOST_ROWS),
-            _ => self.rows(line).len(),
+            _ => self.plain_rows(line).len(),
         }
     }
 
+    /// The rows of a line, with what was looked for lit up.
     pub(super) fn rows(&self, line: &Line) -> Vec<Vec<Span>> {
+        let mut rows = self.plain_rows(line);
+        if self.book.note(line.number).is_some() {
+            return rows;
+        }
+        // Between two fields on rows of their own nothing goes on.
+        let broken = self.pane.form == Form::Pretty || self.pane.opened.contains(&line.number);
+        let filter: Vec<&Pattern> = self.pane.filter.as_ref().and_then(Filter::query).map(|q| q.marks().collect()).unwrap_or_default();
+        let search: Vec<&Pattern> = self.pane.search.as_ref().and_then(Search::pattern).into_iter().collect();
+        for (patterns, scope) in [(filter, "log.filtered"), (search, "text.match")] {
+            if patterns.is_empty() {
+                continue;
+            }
+            let style = self.paint.style(scope);
+            rows = if broken { rows.into_iter().map(|row| highlight(row, &patterns, style)).collect() } else { highlight_across(rows, &patterns, style) };
+        }
+        rows
+    }
+
+    fn plain_rows(&self, line: &Line) -> Vec<Vec<Span>> {
         if let Some((stream, note)) = self.book.note(line.number) {
             let who = stream.map_or_else(String::new, |s| self.book.stream(s).map_or_else(String::new, |s| s.speaker.to_string()));
             let (words, scope) = super::note::words(self.lang, &who, note);
@@ -312,8 +333,29 @@ fn wrap(spans: &[Span], cells: usize) -> Vec<Vec<Span>> {
     out
 }
 
+/// The same where a line goes on from row to row.
+fn highlight_across(rows: Vec<Vec<Span>>, patterns: &[&Pattern], style: Style) -> Vec<Vec<Span>> {
+    let lengths: Vec<usize> = rows.iter().map(|row| row.iter().map(|s| s.text.len()).sum()).collect();
+    let mut spans = highlight(rows.into_iter().flatten().collect(), patterns, style).into_iter();
+    let mut rest: Option<Span> = None;
+    let row = |length: usize| {
+        let (mut row, mut room) = (Vec::new(), length);
+        while room > 0
+            && let Some(span) = rest.take().or_else(|| spans.next())
+        {
+            // Rows end between letters, and so does what is cut here.
+            let (head, tail) = span.text.split_at(room.min(span.text.len()));
+            room -= head.len();
+            rest = (!tail.is_empty()).then(|| Span { text: tail.to_owned(), ..span });
+            row.push(Span { text: head.to_owned(), ..span });
+        }
+        row
+    };
+    lengths.into_iter().map(row).collect()
+}
+
 /// Lights up what the patterns find in a row.
-pub(super) fn highlight(spans: Vec<Span>, patterns: &[&Pattern], style: Style) -> Vec<Span> {
+fn highlight(spans: Vec<Span>, patterns: &[&Pattern], style: Style) -> Vec<Span> {
     let whole: String = spans.iter().map(|s| s.text.as_str()).collect();
     let mut hits: Vec<_> = patterns.iter().flat_map(|p| p.find_iter(whole.as_bytes()).take(200)).collect();
     if hits.is_empty() {
@@ -369,5 +411,9 @@ mod tests {
         let lit = highlight(spans(&["one ne", "edle two"]), &[&Pattern::literal("needle").unwrap()], Style::default().add_modifier(Modifier::BOLD));
         let bold: Vec<_> = lit.iter().filter(|s| s.style.add_modifier.contains(Modifier::BOLD)).map(|s| s.text.as_str()).collect();
         assert_eq!((bold, joined(&lit)), (vec!["ne", "edle"], "one needle two".to_owned()));
+        // And across rows of one line.
+        let rows = highlight_across(vec![spans(&["订ne"]), spans(&["ed"]), spans(&["le", "x"])], &[&Pattern::literal("needle").unwrap()], Style::default().add_modifier(Modifier::BOLD));
+        let bold: Vec<_> = rows.iter().map(|r| joined(&r.iter().filter(|s| s.lit).cloned().collect::<Vec<_>>())).collect();
+        assert_eq!((bold, rows.iter().map(|r| joined(r)).collect::<Vec<_>>()), (vec!["ne".into(), "ed".into(), "le".into()], vec!["订ne".into(), "ed".into(), "lex".into()]));
     }
 }

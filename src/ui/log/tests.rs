@@ -200,6 +200,53 @@ fn a_search_steps_both_ways_and_tells_where_it_stands() {
 }
 
 #[test]
+fn a_hit_across_rows_and_far_down_in_a_line_is_in_sight() {
+    let tall = format!("{}needle{}", "x".repeat(5000), "y".repeat(3000));
+    let mut seat = Seat::lines(100, 20, &["first", &tall, "last"]);
+    seat.keys("z w /");
+    seat.typed("needle");
+    seat.keys("enter");
+    let lit = |seat: &Seat| {
+        let bg = seat.ui.paint.style("text.match").bg.unwrap();
+        seat.frame.content.iter().filter(|c| c.bg == bg).map(ratatui::buffer::Cell::symbol).collect::<String>()
+    };
+    assert_eq!(lit(&seat), "needle", "{}", text(&seat.frame));
+    // Wherever the row ends within it.
+    for shift in 0..8 {
+        let line = format!("{}needle and more", "x".repeat(78 + shift));
+        let mut seat = Seat::lines(100, 20, &[&line]);
+        seat.keys("z w /");
+        seat.typed("needle");
+        seat.keys("enter");
+        assert_eq!(lit(&seat), "needle", "{}", text(&seat.frame));
+    }
+}
+
+#[test]
+fn late_history_moves_nobody_from_their_line() {
+    let mut seat = Seat::lines(160, 45, &[]);
+    seat.event(LogEvent::Stream { stream: StreamId(1), speaker: Speaker::Kernel { host: "slow".into() } });
+    let now = seat.store.now().0;
+    let say = |seat: &mut Seat, stream: u32, at: i64, words: &str| {
+        let marks = vec![Mark { start: 0, end: u32::try_from(words.len()).unwrap(), stamp: Stamp::from(Moment(at)), cut: 0 }];
+        seat.event(LogEvent::Lines { stream: StreamId(stream), chunk: Chunk { bytes: words.to_owned().into(), marks } });
+    };
+    (0..300).for_each(|i| say(&mut seat, 0, now - 300_000 + i * 1000, &format!("fast {i}")));
+    seat.event(LogEvent::State { stream: StreamId(1), state: StreamState::Waiting });
+    seat.draw();
+    let held = seat.keys("k k k k space k");
+    assert!(held.contains("fast 299"), "{held}");
+    let marked = |screen: &str| screen.lines().find(|l| l.contains(crate::ui::glyph::UNICODE.mark)).map(|l| l.contains("fast 296"));
+    let chosen = |seat: &Seat| seat.ui.log.as_ref().and_then(|p| seat.store.logs.book(LogId(1)).unwrap().ring().line(p.cursor)).map(|l| l.bytes.to_vec());
+    let before = (marked(&held), chosen(&seat));
+    (0..200).for_each(|i| say(&mut seat, 1, now - 299_500 + i * 1000, &format!("slow {i}")));
+    seat.event(LogEvent::Note { stream: Some(StreamId(1)), note: Note::Rotated });
+    let after = seat.draw();
+    assert_eq!((marked(&after), chosen(&seat)), before, "{after}");
+    assert!(seat.keys("g g").contains("slow 0"));
+}
+
+#[test]
 fn a_filter_follows_while_it_is_typed_and_shows_its_mistakes() {
     let mut seat = Seat::lines(160, 45, &["INFO one", "ERROR two", "\tat frame", "INFO three", "WARN four"]);
     seat.event(LogEvent::Note { stream: Some(StreamId(0)), note: Note::Gap { lines: Some(9), bytes: 9, cause: GapCause::Overflow } });

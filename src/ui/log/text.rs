@@ -20,6 +20,7 @@ use crate::model::log::{LogTarget, Run};
 use crate::store::log::book::Book;
 use crate::store::log::query::Query;
 use crate::store::log::search::{Found, Scan};
+use crate::store::log::shown::shown;
 
 /// The longest line that is put into the clipboard.
 const MOST: usize = 64 << 10;
@@ -115,24 +116,18 @@ impl LogPane {
                 (n, text::clean(&super::note::words(stamp.lang, who, note).0).into_owned())
             })
             .collect();
-        let around = self.around();
         LargeText::new(move |out: &mut dyn Write| -> io::Result<u64> {
             out.write_all(header.as_bytes())?;
             let mut count = 0;
-            let mut wanted_until = 0;
+            let wanted = scan.as_ref().map(|scan| shown(&ring, scan, ring.first()..ring.next()));
             for line in ring.from(0) {
                 if let Some(words) = notes.get(&line.number) {
                     writeln!(out, "-- {} {words}", line.stamp)?;
                     continue;
                 }
-                if let Some(scan) = &scan {
-                    let hit = matches!(scan.next(&ring, line.number), Found::Line(n) if n <= line.number + around.0);
-                    if scan.has(&ring, line.number) {
-                        wanted_until = line.number + around.1 + 1;
-                    }
-                    if !hit && line.number >= wanted_until {
-                        continue;
-                    }
+                let place = usize::try_from(line.number - ring.first()).unwrap_or(usize::MAX);
+                if wanted.as_ref().is_some_and(|wanted| !wanted.get(place).copied().unwrap_or(false)) {
+                    continue;
                 }
                 let name = names.get(&line.stream).map_or("", String::as_str);
                 write!(out, "{} {name} ", line.stamp)?;
@@ -145,9 +140,5 @@ impl LogPane {
             }
             Ok(count)
         })
-    }
-
-    fn around(&self) -> (u64, u64) {
-        self.filter.as_ref().and_then(Filter::query).map_or((0, 0), |q| (u64::from(q.before), u64::from(q.after)))
     }
 }

@@ -4,7 +4,8 @@ use super::row::{Sheet, Span};
 use super::{Form, LogPane, Stand, Top};
 use crate::base::ring::Line;
 use crate::store::log::book::Book;
-use crate::store::log::search::{Found, Shown};
+use crate::store::log::search::Found;
+use crate::store::log::shown::Shown;
 use crate::ui::pane::Motion;
 
 /// One row of the screen.
@@ -137,6 +138,24 @@ impl LogPane {
             }
         }
         at
+    }
+
+    /// Lines get new numbers when others come late to a place before them: whoever reads stays on the same lines.
+    pub(super) fn catch_up(&mut self, book: &Book) {
+        let epoch = self.epoch;
+        if epoch == book.epoch() {
+            return;
+        }
+        let moved = |n: u64| book.moved(epoch, n);
+        self.epoch = book.epoch();
+        (self.top.line, self.cursor, self.seen) = (moved(self.top.line), moved(self.cursor), moved(self.seen));
+        self.anchor = self.anchor.map(moved);
+        self.opened = self.opened.iter().copied().map(moved).collect();
+        self.marks = self.marks.iter().copied().map(moved).collect();
+        self.drawn.iter_mut().for_each(|n| *n = moved(*n));
+        if let Some(search) = &mut self.search {
+            search.moved(moved);
+        }
     }
 
     /// Brings the cursor and the top up to date with lines that left, and with the filter.

@@ -40,7 +40,7 @@ pub struct Hear {
 impl Hear {
     /// Each of them speaks on one runtime, into one book.
     pub fn start(speak: impl FnOnce(&LogCx) -> Vec<BoxFuture<'static, ()>>) -> Self {
-        let ear = Arc::new(Ear { book: Mutex::new(Book::new(16 << 20, 64 << 20)), next: AtomicU32::new(0), clock: Arc::new(SystemClock::default()) });
+        let ear = Arc::new(Ear { book: Mutex::new(Book::new(96 << 20, 128 << 20)), next: AtomicU32::new(0), clock: Arc::new(SystemClock::default()) });
         let stop = CancellationToken::new();
         let cx = LogCx { out: ear.clone(), clock: ear.clock.clone(), meter: Arc::new(Meter::default()), longest_line: LONGEST_LINE, stop: stop.clone() };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("runtime");

@@ -5,6 +5,7 @@ pub mod docker;
 pub mod group;
 pub mod hear;
 pub mod java;
+pub mod kubelet;
 pub mod lab;
 pub mod libvirt;
 pub mod mysql;

@@ -1,5 +1,6 @@
 //! A file, followed through rotation and truncation, and carried on by inode and offset when the channel was cut.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::mux::{At, Frame, Tail};
@@ -13,6 +14,9 @@ use crate::source::log::window;
 
 /// Where lines are wanted from a time on, so much of the file's end is looked through for them, in bytes.
 const LOOKED_THROUGH: u64 = 64 << 20;
+
+/// So many bytes before the place that was reached tell whether it is still the same file.
+const MARK: usize = 32;
 
 /// How far it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +42,10 @@ struct Following<'a> {
     stream: StreamId,
     lines: Option<Lines>,
     place: Option<Place>,
+    /// The bytes before the place.
+    mark: Vec<u8>,
+    /// The last bytes that came.
+    recent: Vec<u8>,
     trouble: Trouble,
     /// It began within a line: that one is left out.
     in_middle: bool,
@@ -49,7 +57,7 @@ pub(super) async fn follow(asked: &Asked, path: &str) {
         asked.cx.note(stream, Note::Failed { text: format!("{path:?} is no whole path of a file") }).await;
         return asked.cx.state(stream, StreamState::Ended).await;
     }
-    let mut following = Following { asked, path, stream, lines: None, place: None, trouble: Trouble::default(), in_middle: false };
+    let mut following = Following { asked, path, stream, lines: None, place: None, mark: Vec::new(), recent: Vec::new(), trouble: Trouble::default(), in_middle: false };
     let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(15), u64::from(stream.0) + 3);
     loop {
         let opened = tokio::select! {
@@ -88,7 +96,8 @@ impl Following<'_> {
             (None, Some(_)) => format!("b{LOOKED_THROUGH}"),
             (None, None) => "all".to_owned(),
         };
-        format!("file {id} {mode} {inode} {offset} {tail} {}\n", quote(self.path))
+        let mark = if self.mark.is_empty() { "-".to_owned() } else { hex(&self.mark) };
+        format!("file {id} {mode} {inode} {offset} {mark} {tail} {}\n", quote(self.path))
     }
 
     async fn read(&mut self, mut tail: Tail) -> End {
@@ -140,6 +149,10 @@ impl Following<'_> {
             At::Truncated => cx.note(self.stream, Note::Truncated).await,
             At::Lost => cx.note(self.stream, Note::Gap { lines: None, bytes: 0, cause: GapCause::Rotation }).await,
         }
+        if self.place.is_none_or(|p| (p.inode, p.offset) != (inode, offset)) {
+            self.mark.clear();
+        }
+        self.recent.clone_from(&self.mark);
         self.place = Some(Place { inode, offset, begun: 0 });
     }
 
@@ -163,11 +176,13 @@ impl Following<'_> {
             // In GB 18030 too a line break is a byte of its own and no part of a letter.
             match memchr::memrchr(b'\n', data) {
                 Some(last) => {
+                    self.mark = latest(&self.recent, &data[..=last]);
                     place.offset += place.begun + last as u64 + 1;
                     place.begun = (data.len() - last - 1) as u64;
                 }
                 None => place.begun += data.len() as u64,
             }
+            self.recent = latest(&self.recent, data);
         }
         if self.in_middle {
             let Some(first) = memchr::memchr(b'\n', data) else { return window::More::Yes };
@@ -195,6 +210,33 @@ impl Following<'_> {
         }
         if let Some(place) = &mut self.place {
             place.offset += std::mem::take(&mut place.begun);
+            self.mark.clone_from(&self.recent);
         }
+    }
+}
+
+/// The last bytes of both.
+fn latest(before: &[u8], data: &[u8]) -> Vec<u8> {
+    let kept = MARK.saturating_sub(data.len()).min(before.len());
+    [&before[before.len() - kept..], &data[data.len().saturating_sub(MARK)..]].concat()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
+        let _ = write!(out, "{b:02x}");
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mark_is_what_came_last() {
+        assert_eq!(latest(b"", b"ab"), b"ab");
+        assert_eq!(latest(b"ab", &[b'x'; 31]), [b"b".as_slice(), &[b'x'; 31]].concat());
+        assert_eq!(latest(b"ab", &[b'x'; 99]), [b'x'; 32]);
+        assert_eq!(hex(b"\n\xff"), "0aff");
     }
 }

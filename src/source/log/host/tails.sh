@@ -93,10 +93,27 @@ at() { read -r _ pos </proc/self/fdinfo/3; }
 # found INODE PATH: the file that has this inode now, beside PATH.
 found() { find "${2%/*}/" -maxdepth 1 -type f -inum "$1" 2>/dev/null | head -n 1; }
 
-# follow ID MODE INODE OFFSET TAIL PATH: MODE is once or follow; TAIL is all, a count of lines, or b and a count of bytes.
+# between PATH: what was written behind the file of descriptor 3 and has been renamed since, the oldest of it; nothing where
+# PATH itself is next. Told by the time of the last line and by the names that rotation gives: PATH.1, PATH-20261121,
+# STEM-2026-11-21.EXT. (Where find knows whole seconds only, two rotations within one are seen as one.)
+between() {
+  b=${1##*/} next=''
+  for c in "$1"[.-][0-9]* "${1%/*}/${b%.*}"[.-][0-9][0-9][0-9][0-9]*; do
+    if ! [ -f "$c" ] || [ "$c" -ef "$1" ] || [ "$c" -ef /dev/fd/3 ]; then continue; fi
+    case $c in
+      # The very file on descriptor 3, while it is compressed.
+      *.gz | *.xz | *.zst | *.bz2) if [ "${c%.*}" -ef /dev/fd/3 ]; then continue; fi ;;
+    esac
+    if [ -z "$(find -H "$c" -maxdepth 0 -newer /dev/fd/3 2>/dev/null)" ]; then continue; fi
+    if [ -z "$next" ] || [ -n "$(find -H "$next" -maxdepth 0 -newer "$c")" ]; then next=$c; fi
+  done
+}
+
+# follow ID MODE INODE OFFSET MARK TAIL PATH: MODE is once or follow; MARK is what stands before OFFSET, in hexadecimal: an
+# inode may be another file's by now; TAIL is all, a count of lines, or b and a count of bytes.
 follow() {
-  id=$1 mode=$2 inode=$3 offset=$4 tail=$5 p=$6
-  why=start told=''
+  id=$1 mode=$2 inode=$3 offset=$4 mark=$5 tail=$6 p=$7
+  why=start told='' next=''
   while [ -e "$T/$id.on" ]; do
     if ! [ -f "$p" ] || ! [ -r "$p" ]; then
       now=missing
@@ -113,7 +130,7 @@ follow() {
       continue
     fi
     told=''
-    q=$p
+    q=${next:-$p} next=''
     if [ "$why" = start ] && [ "$inode" != - ]; then
       here=$(stat -L -c %i "$p")
       if [ "$here" != "$inode" ]; then
@@ -131,7 +148,14 @@ follow() {
     if [ "$why" = start ]; then
       if [ "$inode" = "$here" ]; then
         from=$offset
-        if [ "$size" -lt "$offset" ]; then from=0 why=truncated; fi
+        if [ "$size" -lt "$offset" ]; then
+          from=0 why=truncated
+        elif [ "$mark" != - ]; then
+          long=$((${#mark} / 2))
+          dd bs=1 count=0 "skip=$((offset - long))" <&3 >/dev/null 2>&1
+          if [ "$(dd "bs=$long" count=1 <&3 2>/dev/null | od -An -v -tx1 | tr -d ' \n')" != "$mark" ]; then from=0 why=lost; fi
+          exec 3</dev/fd/3
+        fi
       else
         case $tail in
           all) ;;
@@ -167,6 +191,9 @@ follow() {
         # Its writer may go on in the old file for a moment.
         if [ -n "$last" ]; then
           why=rotated
+          between "$p"
+          # It cannot be read as it is, and neither is it passed over in silence.
+          case $next in *.gz | *.xz | *.zst | *.bz2) next='' why=lost ;; esac
           break
         fi
         last=1

@@ -8,6 +8,7 @@ use http_body_util::BodyExt;
 use kube::client::Body;
 
 use super::object::{Future, Pod};
+use super::patience::Patience;
 use super::{Asked, Wanted, told, window};
 use crate::base::backoff::Backoff;
 use crate::base::chunk::Chunk;
@@ -22,9 +23,10 @@ use crate::source::log::resume::{Joint, Resume};
 
 /// How long the kubelet may take to begin.
 const HEAD: Duration = Duration::from_secs(20);
-/// A stream that is silent for so long is opened again: a line that died without a word looks the same as one where
-/// nothing is said.
-const SILENCE: Duration = Duration::from_mins(1);
+/// An answer that is to end may pause so long within.
+const PAUSE: Duration = Duration::from_secs(30);
+/// So much of a log's start tells whether it is still the same log.
+const START: usize = 256;
 /// A right may be granted, a container may be started: asked again so often.
 const LATER: Duration = Duration::from_secs(20);
 /// While a container waits to be started (anew).
@@ -92,6 +94,9 @@ struct Following<'a> {
     trouble: String,
     /// Bytes taken, where no stamps tell how far it came.
     taken: u64,
+    /// The first of those bytes.
+    start: Vec<u8>,
+    patience: Patience,
     before: Before,
     /// A notice of a cut is open and wants its end.
     is_cut: bool,
@@ -112,6 +117,8 @@ pub(super) async fn follow(asked: &Asked, who: Who) {
         backoff: Backoff::new(Duration::from_millis(250), Duration::from_secs(5), seed),
         trouble: String::new(),
         taken: 0,
+        start: Vec::new(),
+        patience: Patience::default(),
         before: Before::Cut,
         is_cut: false,
     };
@@ -125,6 +132,7 @@ impl Following<'_> {
                 Ok(Read::Closed) => Next::Closed,
                 Ok(Read::Past) => Next::End("the end of the time that was asked for".to_owned()),
                 Ok(Read::Silent) => {
+                    self.patience.over();
                     self.cut();
                     self.before = Before::Cut;
                     Next::Again
@@ -217,14 +225,16 @@ impl Following<'_> {
     }
 
     async fn read(&mut self, mut body: Body) -> Result<Read, Failure> {
-        let limit = if self.asked.mode == Mode::Follow { SILENCE } else { SILENCE / 2 };
+        // What comes again, where no stamps tell it.
         let mut skip = self.taken;
+        let mut read = 0_usize;
         loop {
+            let limit = if self.asked.mode == Mode::Follow { self.patience.limit() } else { PAUSE };
             let frame = tokio::select! {
                 () = self.asked.cx.stop.cancelled() => return Ok(Read::Closed),
                 frame = tokio::time::timeout(limit, body.frame()) => frame,
             };
-            let data = match frame {
+            let mut data = match frame {
                 Err(_) if self.asked.mode == Mode::Follow => return Ok(Read::Silent),
                 Err(_) => return Err(Failure::Transport(format!("no data for {} s", limit.as_secs()))),
                 Ok(None) => {
@@ -246,10 +256,16 @@ impl Following<'_> {
                 return Err(Failure::Status { code: StatusCode::BAD_REQUEST, text, retry_after: None });
             }
             self.backoff.reset();
-            let mut data = data;
             if skip > 0 {
+                if !continues(&self.start, read, &data) {
+                    // Another file has begun in its place: nothing of it has been told yet.
+                    self.asked.cx.note(self.stream, Note::Gap { lines: None, bytes: 0, cause: GapCause::Lost }).await;
+                    (skip, self.taken) = (0, 0);
+                    self.start.clear();
+                }
                 let repeated = skip.min(data.len() as u64);
                 skip -= repeated;
+                read += data.len();
                 data = data.slice(usize::try_from(repeated).unwrap_or(data.len())..);
             }
             if self.take(data).await == window::More::No {
@@ -262,12 +278,17 @@ impl Following<'_> {
         let now: Stamp = self.asked.now().into();
         if self.asked.stamps == Wanted::Bytes {
             self.taken += data.len() as u64;
+            let room = START.saturating_sub(self.start.len()).min(data.len());
+            self.start.extend_from_slice(&data[..room]);
         }
         for chunk in self.lines.push(&data, now) {
             let (mut chunk, joint) = self.new_of(chunk);
             let more = window::cut(&self.asked.window, &mut chunk);
             if joint == Some(Joint::Torn) {
                 self.torn().await;
+            }
+            if chunk.lines() > 0 {
+                self.patience.heard(self.asked.now());
             }
             self.asked.cx.lines(self.stream, chunk).await;
             if more == window::More::No {
@@ -397,5 +418,23 @@ impl Following<'_> {
                 Next::Closed
             }
         }
+    }
+}
+
+/// Is `data`, which begins at byte `at` of an answer, the same as what began with `start`?
+fn continues(start: &[u8], at: usize, data: &[u8]) -> bool {
+    let known = start.get(at..).unwrap_or_default();
+    let both = known.len().min(data.len());
+    known[..both] == data[..both]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_log_in_the_place_of_one_is_noticed() {
+        assert!(continues(b"abc", 0, b"ab") && continues(b"abc", 2, b"cde") && continues(b"abc", 3, b"x") && continues(b"", 0, b"x"));
+        assert!(!continues(b"abc", 0, b"b") && !continues(b"abc", 1, b"x"));
     }
 }

@@ -3,6 +3,7 @@
 mod container;
 mod gather;
 mod object;
+mod patience;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,9 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::base::clock::Moment;
 use crate::base::stamp::Stamp;
-use crate::model::log::{Chunk, LogEvent, Mark, Note, Speaker, StreamId};
 
 fn ring(lines: &[(u32, String)], most: usize) -> Ring {
     let mut ring = Ring::new(most);
@@ -60,39 +58,6 @@ fn frames_of_a_stack_go_with_their_error() {
     let mut scan = query("level>=warn");
     scan.work(&r, &[], 0, 1 << 20);
     assert_eq!(all(&scan, &r), [1, 3, 4]);
-}
-
-#[test]
-fn lines_around_join_where_they_meet() {
-    let mut book = Book::new(1 << 20, 1 << 20);
-    book.apply(LogEvent::Stream { stream: StreamId(0), speaker: Speaker::Kernel { host: "h".into() } }, Moment(0));
-    let say = |book: &mut Book, text: &'static str| {
-        let marks = vec![Mark { start: 0, end: u32::try_from(text.len()).unwrap(), stamp: Stamp(0), cut: 0 }];
-        book.apply(LogEvent::Lines { stream: StreamId(0), chunk: Chunk { bytes: text.into(), marks } }, Moment(0));
-    };
-    for i in 0..39 {
-        say(&mut book, if matches!(i, 10 | 13 | 30) { "hit" } else { "x" });
-        if i == 20 {
-            book.apply(LogEvent::Note { stream: None, note: Note::Rotated }, Moment(0));
-        }
-    }
-    let mut scan = query("hit -B 2 -A 1");
-    scan.work(book.ring(), &[], 0, 1 << 20);
-    let shown = Shown { book: &book, filter: Some(&scan) };
-    let (mut forth, mut at) = (Vec::new(), 0);
-    while let Found::Line(n) = shown.at_or_after(at) {
-        forth.push(n);
-        at = n + 1;
-    }
-    assert_eq!(forth, [8, 9, 10, 11, 12, 13, 14, 21, 29, 30, 31, 32]);
-    assert!(shown.is_around(9) && !shown.is_around(10));
-    let (mut back, mut at) = (Vec::new(), 40);
-    while let Found::Line(n) = shown.before(at) {
-        back.push(n);
-        at = n;
-    }
-    back.reverse();
-    assert_eq!(back, forth);
 }
 
 #[test]
