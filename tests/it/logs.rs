@@ -19,6 +19,7 @@ use crate::components::{case, said};
 use crate::kube::Nobody;
 use crate::rig::docker::Docker;
 use crate::rig::hear::Hear;
+use crate::rig::{mysql, rabbitmq, redis};
 use crate::rig::sshd::Lab;
 use crate::rig::terminal::{binary, environment};
 use crate::rig::watch::Behind;
@@ -33,6 +34,7 @@ pub fn tests() -> Vec<Trial> {
         case("logs: a real journal, carried on by its cursor", &["journald"], journal),
         case("logs: containers of a real dockerd", &["docker"], docker),
         case("logs: quarterdeck logs in a pipe", &[], command_line),
+        case("logs: what middleware itself logs, as the configuration names it", &["mariadb", "redis", "rabbitmq"], middleware),
     ]
 }
 
@@ -260,6 +262,79 @@ fn docker() {
     let outs: Vec<String> = hear.lines().into_iter().filter(|l| l.starts_with("out ")).collect();
     let once: Vec<String> = (0..200).map(|i| format!("out {i}")).collect();
     assert_eq!(outs, [once.clone(), once].concat());
+}
+
+/// Ends with the test.
+struct Follow(Child);
+
+impl Drop for Follow {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The error log and the slow log of a real MariaDB, the logs of a real Redis and a real RabbitMQ, followed in one pipe.
+fn middleware() {
+    let dir = tempfile::tempdir().unwrap();
+    let slow = dir.path().join("slow.log");
+    let flags = ["--slow-query-log=1".to_owned(), format!("--slow-query-log-file={}", slow.display()), "--long-query-time=0.5".to_owned()];
+    let maria = mysql::Server::maria(41, &flags.each_ref().map(String::as_str));
+    let mut redis = redis::Server::start("127.0.0.1", "", &[]);
+    let broker = rabbitmq::Broker::alone(None);
+    broker.ready();
+    let (cache, rabbit) = (redis.log(), broker.own_log());
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("c.toml");
+    let text = format!(
+        "[[host]]\nname = \"here\"\nlocal = true\n\n\
+         [[middleware]]\nkind = \"mysql\"\nname = \"orders\"\nmembers = [\"{}\"]\nlogs = [\"here:{}\", \"here:{}\"]\n\n\
+         [[middleware]]\nkind = \"redis\"\nname = \"cache\"\nmembers = [\"{}\"]\nlogs = [\"here:{}\"]\n\n\
+         [[middleware]]\nkind = \"rabbitmq\"\nname = \"mq\"\nmembers = [\"http://127.0.0.1:{}\"]\nlogs = [\"here:{}\"]\n",
+        maria.address(),
+        maria.error_log().display(),
+        slow.display(),
+        redis.address(),
+        cache.display(),
+        broker.api,
+        rabbit.display(),
+    );
+    std::fs::write(&config, text).unwrap();
+    let out = home.path().join("out.jsonl");
+    let queries = ["middleware:mysql/orders", "middleware:redis/cache", "middleware:rabbitmq/mq"];
+    let follow = Command::new(binary())
+        .envs(environment(home.path()))
+        .args(["logs", "--config", config.to_str().unwrap(), "--follow", "--output", "json"])
+        .args(queries)
+        .stdin(Stdio::null())
+        .stdout(std::fs::File::create(&out).unwrap())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let _follow = Follow(follow);
+    let said = |name: &str, text: &str| {
+        crate::rig::eventually(&format!("{text} of {name}"), Duration::from_secs(90), || {
+            let lines = std::fs::read_to_string(&out).unwrap();
+            let mut objects = lines.lines().filter_map(|l| serde_json::from_str::<serde_json::Value>(l).ok());
+            objects.find(|o| o["file"].as_str().is_some_and(|f| f.contains(name)) && o["line"].as_str().is_some_and(|l| l.contains(text)))
+        })
+    };
+    said("err.log", "ready for connections");
+    said(cache.to_str().unwrap(), "Ready to accept connections");
+    said(rabbit.to_str().unwrap(), "Server startup complete");
+    // What happens now is there now, with the time that the server itself wrote.
+    let before = std::time::SystemTime::now() - Duration::from_secs(2);
+    maria.sql("SELECT SLEEP(1), 'a slow one'");
+    broker.queue("orders", "classic");
+    redis.kill();
+    redis.up();
+    let slow = said("slow.log", "a slow one");
+    let at: jiff::Timestamp = slow["time"].as_str().unwrap().parse().unwrap();
+    assert!(std::time::SystemTime::from(at) >= before && at <= jiff::Timestamp::now(), "{slow}");
+    crate::rig::eventually("the second life of redis", Duration::from_secs(60), || {
+        let lines = std::fs::read_to_string(&out).unwrap();
+        (lines.matches("Ready to accept connections").count() == 2).then_some(())
+    });
 }
 
 fn quarterdeck(home: &std::path::Path, args: &[&str]) -> Output {

@@ -144,7 +144,7 @@ impl Lines {
                 Some((stamp, rest)) => (stamp, text.len() - rest.len()),
                 None => (self.last.unwrap_or(now), 0),
             },
-            Stamps::Within { zone } => (super::stamps::within(text, zone).or(self.last).unwrap_or(now), 0),
+            Stamps::Within { zone } => (super::stamps::within(text, zone, now).or(self.last).unwrap_or(now), 0),
         };
         self.last = (self.stamps != Stamps::Arrival).then_some(stamp);
         let kept = (end - start - skipped).min(self.longest);

@@ -144,7 +144,9 @@ impl Book {
     fn settle(&mut self) {
         for late::Settled { stream, place, rest, arrived } in self.late.settle(&mut self.ring, &mut self.notes) {
             self.merge.passed(stream, place);
-            rest.into_iter().for_each(|chunk| self.merge.lines(stream, chunk, arrived));
+            for chunk in rest {
+                self.merge.lines(stream, chunk, arrived);
+            }
         }
         self.forget();
         self.generation += 1;
@@ -370,7 +372,7 @@ mod tests {
                 for (i, step) in steps.iter().enumerate() {
                     at += step;
                     want.push(at);
-                    plan.push((100_000 + opens + (i / pieces) as i64, s, at));
+                    plan.push((100_000 + opens + i64::try_from(i / pieces).unwrap(), s, at));
                 }
             }
             plan.sort_by_key(|(arrives, stream, _)| (*arrives, *stream));

@@ -114,8 +114,8 @@ impl Shown<'_> {
             let from = at.saturating_sub(FAR).max(ring.first());
             let marks = shown(ring, filter, from..at + 2 * FAR);
             let behind = usize::try_from(at - from).unwrap_or(0);
-            if let Some(n) = marks.iter().enumerate().skip(behind).take(FAR as usize).find(|(_, shown)| **shown) {
-                return Found::Line(from + n.0 as u64);
+            if let Some((_, n)) = marks.iter().zip(from..at + FAR).skip(behind).find(|(shown, _)| **shown) {
+                return Found::Line(n);
             }
             at += FAR;
         }
@@ -132,8 +132,8 @@ impl Shown<'_> {
             let from = to.saturating_sub(2 * FAR).max(ring.first());
             let marks = shown(ring, filter, from..to + FAR);
             let near = to.saturating_sub(FAR).max(from);
-            let found = marks.iter().enumerate().take(usize::try_from(to - from).unwrap_or(0)).rev().find(|(_, shown)| **shown);
-            match found.map(|(i, _)| from + i as u64).filter(|n| *n >= near) {
+            let found = marks.iter().zip(from..to).filter(|(shown, _)| **shown).last();
+            match found.map(|(_, n)| n).filter(|n| *n >= near) {
                 Some(n) => return Found::Line(n),
                 None if near <= ring.first() => return Found::Nothing,
                 None => to = near,

@@ -127,6 +127,14 @@ impl Server {
         eventually(&format!("server {} to answer", self.port), Duration::from_mins(1), || self.try_sql("SELECT 1").ok());
     }
 
+    /// Where it tells its errors, and that it is ready.
+    pub fn error_log(&self) -> PathBuf {
+        match &self.home {
+            Home::Maria { dir } => dir.path().join("err.log"),
+            Home::Root { root, dir } => root.join(dir.strip_prefix("/").expect("absolute")).join("err.log"),
+        }
+    }
+
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }

@@ -193,6 +193,11 @@ impl Broker {
         assert!(out.status.success(), "{words:?}: {}", String::from_utf8_lossy(&out.stderr));
     }
 
+    /// Where it logs.
+    pub fn own_log(&self) -> PathBuf {
+        self.dir.join("log").join(format!("{}.log", self.node))
+    }
+
     /// Lines of its log that hold `text`.
     pub fn logged(&self, text: &str) -> usize {
         let files = std::fs::read_dir(self.dir.join("log")).unwrap().flatten();

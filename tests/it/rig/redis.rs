@@ -94,6 +94,11 @@ impl Server {
         format!("{}:{}", self.host, self.port)
     }
 
+    /// Where it logs.
+    pub fn log(&self) -> PathBuf {
+        self.dir.with_file_name("log")
+    }
+
     pub fn dir(&self) -> &Path {
         &self.dir
     }
