@@ -173,7 +173,11 @@ impl Speaker {
 
 impl std::fmt::Display for Speaker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.place(), self.part())
+        match self {
+            // Its path begins with a slash of its own; so it is written in a query too.
+            Self::File { host, path } => write!(f, "{host}:{path}"),
+            _ => write!(f, "{}/{}", self.place(), self.part()),
+        }
     }
 }
 

@@ -365,7 +365,7 @@ fn command_line() {
     let object: serde_json::Value = serde_json::from_slice(&last.stdout).unwrap();
     assert_eq!((&object["host"], &object["time"]), (&"here".into(), &"2026-11-21T02:53:19Z".into()), "{object}");
     let pretty = String::from_utf8(run(&[&file, "--tail", "1", "--output", "pretty"]).stdout).unwrap();
-    assert!(pretty.starts_with("2026-11-21T02:53:19.000Z here/") && pretty.ends_with("line 49999\n"), "{pretty}");
+    assert!(pretty.starts_with("2026-11-21T02:53:19.000Z here:/") && pretty.ends_with("line 49999\n"), "{pretty}");
     let window = run(&[&file, "--since", "2026-11-21T02:59:58Z", "--until", "2026-11-21T02:59:58Z"]);
     assert!(window.stdout.starts_with(b"2026-11-21T02:59:58Z line"), "{}", String::from_utf8_lossy(&window.stdout));
     let decoded = run(&[&format!("host:here:{}", old.display())]);

@@ -4,18 +4,22 @@ use crate::base::stamp::Stamp;
 
 /// A stamp is looked for within so many bytes of a line's start.
 const WITHIN: usize = 64;
-/// An access log has the client's address and name before it.
-const FAR: usize = 160;
+/// An access log has the client's address and name before it, a record of fields some of them.
+const FAR: usize = 200;
+const JSON: [&[u8]; 5] = [b"\"time\"", b"\"ts\"", b"\"timestamp\"", b"\"@timestamp\"", b"\"t\""];
+const LOGFMT: [&[u8]; 4] = [b"time=", b"ts=", b"timestamp=", b"t="];
 
 /// `2026-11-21T02:14:07.123456Z` (MySQL), `2026-11-21  2:14:07 0 [Note]` (MariaDB), `2026-11-21 02:14:07.123456+08:00 [info]` (RabbitMQ),
 /// `[2026-11-21T02:14:07,123][INFO ]` (Elasticsearch), `12345:M 21 Nov 2026 02:14:07.123 * ` (Redis), `# Time: 2026-11-21T...` and
 /// `# Time: 261121  2:14:07` (slow logs), `2026/11/21 02:14:07 [error]` and `... [21/Nov/2026:02:14:07 +0800] "GET` (nginx),
+/// `{"ts":"2026-11-21T02:14:07Z",` and `time=2026-11-21T02:14:07Z level=` (JSON and logfmt, also as a number since the epoch),
 /// `Nov 21 02:14:07 host ...` (syslog, RFC 3164), `I1121 02:14:07.123456` (klog). Where the text names no zone, `zone` (seconds east of UTC)
 /// is taken; where it names no year, the last one in which it is not after `now`.
 pub fn within(line: &[u8], zone: i64, now: Stamp) -> Option<Stamp> {
     let head = &line[..line.len().min(WITHIN)];
     let text = strip(head);
-    iso(text, zone).or_else(|| named(head, zone, now)).or_else(|| short(text, zone)).or_else(|| access(&line[..line.len().min(FAR)]))
+    let far = &line[..line.len().min(FAR)];
+    iso(text, zone).or_else(|| named(head, zone, now)).or_else(|| short(text, zone)).or_else(|| field(far, zone)).or_else(|| access(far))
 }
 
 /// What stands before the date.
@@ -107,6 +111,42 @@ fn short(text: &[u8], zone: i64) -> Option<Stamp> {
     iso(&[b"20", &[*y1, *y2, b'-', *m1, *m2, b'-', *d1, *d2, b' '][..], time.get(..8)?].concat(), zone)
 }
 
+/// A record's own field for its time.
+fn field(line: &[u8], zone: i64) -> Option<Stamp> {
+    let value = if line.first() == Some(&b'{') {
+        JSON.iter().find_map(|key| {
+            let at = memchr::memmem::find(line, key)? + key.len();
+            line[at..].trim_ascii_start().strip_prefix(b":").map(<[u8]>::trim_ascii_start)
+        })
+    } else {
+        let head = &line[..line.len().min(WITHIN)];
+        LOGFMT.iter().find_map(|key| {
+            let at = memchr::memmem::find(head, key)?;
+            let alone = at == 0 || line[at - 1] == b' ';
+            alone.then(|| &line[at + key.len()..])
+        })
+    }?;
+    let text = value.strip_prefix(b"\"").unwrap_or(value);
+    iso(&text[..text.len().min(WITHIN)], zone).or_else(|| epoch(text))
+}
+
+/// `1790000047`, `1790000047.123` (seconds), `1790000047123` (milliseconds), and so on to nanoseconds.
+fn epoch(text: &[u8]) -> Option<Stamp> {
+    let digits = |text: &[u8]| text.iter().take_while(|b| b.is_ascii_digit()).count();
+    let whole = digits(text);
+    let number: i64 = std::str::from_utf8(&text[..whole]).ok()?.parse().ok()?;
+    let unit = match whole {
+        10 => 1_000_000_000,
+        13 => 1_000_000,
+        16 => 1000,
+        19 => 1,
+        _ => return None,
+    };
+    let rest = text[whole..].strip_prefix(b".").filter(|_| whole == 10).unwrap_or_default();
+    let nanos = rest[..digits(rest)].iter().chain([b'0'; 9].iter()).take(9).fold(0_i64, |n, d| n * 10 + i64::from(d - b'0'));
+    number.checked_mul(unit)?.checked_add(nanos).map(Stamp)
+}
+
 /// `192.0.2.7 - li [21/Nov/2026:02:14:07 +0800] "GET / HTTP/1.1" 200`
 fn access(line: &[u8]) -> Option<Stamp> {
     let at = memchr::memchr(b'[', line)?;
@@ -133,6 +173,15 @@ mod tests {
             ("Dec 31 23:14:07 k8s-w-1 systemd[1]: last year", "2025-12-31T15:14:07Z"),
             ("E1121 02:14:07.123456    1 reflector.go:138] failed", "2026-11-20T18:14:07.123456Z"),
             ("192.0.2.7 - li [21/Nov/2026:02:14:07 +0300] \"GET / HTTP/1.1\" 200 612", "2026-11-20T23:14:07Z"),
+            (r#"{"level":"info","ts":"2026-11-21T02:14:07.5Z","msg":"x"}"#, "2026-11-21T02:14:07.5Z"),
+            (r#"{ "@timestamp" : "2026-11-21T02:14:07.123+08:00", "message": "x" }"#, "2026-11-20T18:14:07.123Z"),
+            (r#"{"type": "server", "timestamp": "2026-11-21T02:14:07,123Z", "level": "INFO"}"#, "2026-11-21T02:14:07.123Z"),
+            (r#"{"level":"info","ts":1795227247.25,"msg":"x"}"#, "2026-11-21T02:14:07.25Z"),
+            (r#"{"time":1795227247123}"#, "2026-11-21T02:14:07.123Z"),
+            (r#"{"took_ms":12,"msg":"no time=2026"}"#, ""),
+            ("time=\"2026-11-21T02:14:07Z\" level=info msg=x", "2026-11-21T02:14:07Z"),
+            ("level=info ts=2026-11-21T02:14:07.123Z caller=main.go:1", "2026-11-21T02:14:07.123Z"),
+            ("uptime=2026 level=info", ""),
             ("ERROR [main] 21/Nov no date", ""),
             ("Mon is no month", ""),
             ("2026-11-21 02:14:07.123456+08:00 [info] <0.222.0> node", "2026-11-20T18:14:07.123456Z"),

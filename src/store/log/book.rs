@@ -11,6 +11,8 @@ use crate::model::log::{Chunk, GapCause, LogEvent, Note, Speaker, Stamp, StreamI
 
 /// A stream that has said nothing for so long has caught up with its remote.
 const CAUGHT_UP: Duration = Duration::from_millis(1500);
+/// What it says so soon is what it said before anybody listened.
+const HISTORY: Duration = Duration::from_secs(2);
 
 /// One that speaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,10 +30,10 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// How far what it says is behind what its remote writes; zero once it has caught up.
+    /// How far what it says is behind what its remote writes; zero once it has caught up, and while it tells its history.
     pub fn lag(&self, now: Moment) -> Duration {
-        match (self.last, self.heard_at) {
-            (Some(last), Some(heard)) if now.since(heard) < CAUGHT_UP => heard.since(last.moment()),
+        match (self.last, self.heard_at, self.began) {
+            (Some(last), Some(heard), Some(began)) if now.since(heard) < CAUGHT_UP && heard.since(began) >= HISTORY => heard.since(last.moment()),
             _ => Duration::ZERO,
         }
     }
@@ -287,6 +289,8 @@ mod tests {
     #[test]
     fn lag_is_told_only_while_lines_come() {
         let mut book = opened();
+        book.apply(lines(1, 1_000_000_000), Moment(59_000));
+        assert_eq!(book.lag(Moment(59_000)), Duration::ZERO, "it tells its history");
         book.apply(lines(1, 1_000_000_000), Moment(61_000));
         assert_eq!(book.lag(Moment(61_000)), Duration::from_mins(1));
         assert_eq!(book.lag(Moment(63_000)), Duration::ZERO, "it has nothing more to tell");
