@@ -95,7 +95,14 @@ impl Ring {
     /// An empty one that goes on with the numbers and counts of this one: for its lines in another order.
     #[must_use]
     pub fn renewed(&self) -> Self {
-        Self { blocks: VecDeque::new(), closed_bytes: 0, next: self.next, most: self.most, evicted_bytes: self.evicted_bytes, given_up: self.given_up + self.lines() }
+        Self {
+            blocks: VecDeque::new(),
+            closed_bytes: 0,
+            next: self.next,
+            most: self.most,
+            evicted_bytes: self.evicted_bytes,
+            given_up: self.given_up + self.lines(),
+        }
     }
 
     /// The number of the oldest line that is kept; equal to [`Ring::next`] when there is none.

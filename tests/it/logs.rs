@@ -19,10 +19,10 @@ use crate::components::{case, said};
 use crate::kube::Nobody;
 use crate::rig::docker::Docker;
 use crate::rig::hear::Hear;
-use crate::rig::{mysql, rabbitmq, redis};
 use crate::rig::sshd::Lab;
 use crate::rig::terminal::{binary, environment};
 use crate::rig::watch::Behind;
+use crate::rig::{mysql, rabbitmq, redis};
 
 pub fn tests() -> Vec<Trial> {
     const HOST: &[&str] = &["sshd", "netns"];

@@ -58,7 +58,17 @@ impl Book {
     /// `stream_bytes` for each stream, and no more than `all_bytes`.
     pub fn new(stream_bytes: usize, all_bytes: usize) -> Self {
         let ring = Ring::new(stream_bytes.min(all_bytes));
-        Self { ring, merge: Merge::default(), late: Late::default(), notes: BTreeMap::new(), reached: Stamp(i64::MIN), streams: BTreeMap::new(), stream_bytes, all_bytes, generation: 0 }
+        Self {
+            ring,
+            merge: Merge::default(),
+            late: Late::default(),
+            notes: BTreeMap::new(),
+            reached: Stamp(i64::MIN),
+            streams: BTreeMap::new(),
+            stream_bytes,
+            all_bytes,
+            generation: 0,
+        }
     }
 
     /// The lines. One that stands for a note is empty; [`Book::note`] has it.

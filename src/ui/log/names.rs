@@ -39,7 +39,8 @@ impl Names {
 
 /// The same speaker has the same colour in every log.
 fn colour(speaker: &Speaker) -> &'static str {
-    let hash = format!("{}/{}", speaker.place(), speaker.part()).bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    let hash =
+        format!("{}/{}", speaker.place(), speaker.part()).bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
     COLOURS[usize::try_from((hash >> 32) % 8).unwrap_or(0)]
 }
 

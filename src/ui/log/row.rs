@@ -412,8 +412,15 @@ mod tests {
         let bold: Vec<_> = lit.iter().filter(|s| s.style.add_modifier.contains(Modifier::BOLD)).map(|s| s.text.as_str()).collect();
         assert_eq!((bold, joined(&lit)), (vec!["ne", "edle"], "one needle two".to_owned()));
         // And across rows of one line.
-        let rows = highlight_across(vec![spans(&["订ne"]), spans(&["ed"]), spans(&["le", "x"])], &[&Pattern::literal("needle").unwrap()], Style::default().add_modifier(Modifier::BOLD));
+        let rows = highlight_across(
+            vec![spans(&["订ne"]), spans(&["ed"]), spans(&["le", "x"])],
+            &[&Pattern::literal("needle").unwrap()],
+            Style::default().add_modifier(Modifier::BOLD),
+        );
         let bold: Vec<_> = rows.iter().map(|r| joined(&r.iter().filter(|s| s.lit).cloned().collect::<Vec<_>>())).collect();
-        assert_eq!((bold, rows.iter().map(|r| joined(r)).collect::<Vec<_>>()), (vec!["ne".into(), "ed".into(), "le".into()], vec!["订ne".into(), "ed".into(), "lex".into()]));
+        assert_eq!(
+            (bold, rows.iter().map(|r| joined(r)).collect::<Vec<_>>()),
+            (vec!["ne".into(), "ed".into(), "le".into()], vec!["订ne".into(), "ed".into(), "lex".into()])
+        );
     }
 }

@@ -57,7 +57,8 @@ pub(super) async fn follow(asked: &Asked, path: &str) {
         asked.cx.note(stream, Note::Failed { text: format!("{path:?} is no whole path of a file") }).await;
         return asked.cx.state(stream, StreamState::Ended).await;
     }
-    let mut following = Following { asked, path, stream, lines: None, place: None, mark: Vec::new(), recent: Vec::new(), trouble: Trouble::default(), in_middle: false };
+    let mut following =
+        Following { asked, path, stream, lines: None, place: None, mark: Vec::new(), recent: Vec::new(), trouble: Trouble::default(), in_middle: false };
     let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(15), u64::from(stream.0) + 3);
     loop {
         let opened = tokio::select! {

@@ -140,7 +140,11 @@ follow() {
         fi
       fi
     fi
-    if ! [ -r "$q" ]; then continue; fi
+    if ! [ -r "$q" ]; then
+      # A rotated file was compressed or removed after it was found: what it held is not passed over in silence.
+      if [ "$q" != "$p" ]; then why=lost; fi
+      continue
+    fi
     exec 3<"$q"
     # shellcheck disable=SC2046
     set -- $(stat -L -c '%i %s' /dev/fd/3)
