@@ -181,7 +181,7 @@ pub fn store(strange: &[&str]) -> Store {
     hosts.extend(up(vec![Container { host: "kvm-1".into(), id: "abc".into(), name: strange.first().copied().unwrap_or("nacos").into(), image: "nacos/nacos-server:2.0.3".into(), runtime: "docker".into(), state: ContainerState::Running, health: None, exit_code: None, oom_killed: false, restarts: 2, restarts_by_itself: true, started_at: Some(ago(90_000)), finished_at: None, ports: vec!["0.0.0.0:8848->8848/tcp".into()] }], Fact::Container));
     store.apply(Batch { source: SourceId(1), at: NOW, facts: hosts }, NOW);
     let member = |address: &str, role: &str, lag: f64| Member { denied: Vec::new(), details: Vec::new(), address: address.into(), identity: Name::from(""), role: role.into(), upstream: None, answered_at: Some(NOW), metrics: vec![Metric { key: "lag", unit: Unit::Seconds, value: lag }], reasons: if lag > 60.0 { vec![Reason::crit("middleware.lag").with("name", address).with("value", lag)] } else { Vec::new() } };
-    let groups = up(vec![Group { edges: Vec::new(), kind: "mysql".into(), name: "orders".into(), members: vec![member("10.0.0.21:3306", "source", 0.0), member("10.0.0.22:3306", "replica", 412.0)], reasons: Vec::new() }], Fact::Group);
+    let groups = up(vec![Group { edges: Vec::new(), endpoints: Vec::new(), kind: "mysql".into(), name: "orders".into(), members: vec![member("10.0.0.21:3306", "source", 0.0), member("10.0.0.22:3306", "replica", 412.0)], reasons: Vec::new() }], Fact::Group);
     store.apply(Batch { source: SourceId(5), at: NOW, facts: groups }, NOW);
     // Twenty seconds on: whoever kept silent is stale by now.
     let later = Moment(NOW.0 + 1000);

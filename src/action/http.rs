@@ -7,8 +7,8 @@ use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use super::way;
-use crate::link::http::{Client, Connected, Connector, Failure, Limits, Login, Request, Response, Server};
-use crate::link::tls::Tls;
+use crate::link::http::{Client, Connector, Failure, Limits, Login, Request, Response, Server};
+use crate::link::tls::{Stream, Tls};
 use crate::port::action::{ActionCx, ActionError, Args};
 
 /// The largest download that fits into memory on the way through this machine.
@@ -20,11 +20,11 @@ const MOST_HOPS: usize = 5;
 pub(super) async fn client(given: &Args, cx: &ActionCx, server: Server, tls: Tls, login: Login) -> Result<Client, Failure> {
     let line = way::stream(given, cx, &server.host, server.port).await.map_err(|e| Failure::Unreachable(e.text))?;
     let ready = Arc::new(std::sync::Mutex::new(Some(line)));
-    let connector: Connector = Arc::new(move || -> BoxFuture<'static, Result<Connected, Failure>> {
+    let connector: Connector = Arc::new(move || -> BoxFuture<'static, Result<Box<dyn Stream>, Failure>> {
         let line = ready.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         Box::pin(async move {
             let stream = line.ok_or_else(|| Failure::Broken("the connection was closed after one answer".to_owned()))?;
-            Ok(Connected { stream: Box::new(stream), keep: None })
+            Ok(Box::new(stream) as Box<dyn Stream>)
         })
     });
     let answer = cx.limit.max(Duration::from_secs(1));

@@ -3,20 +3,19 @@
 //! The jump box is shared, so a port on loopback takes one connection, the client's own, and is closed before that is used.
 
 use std::path::PathBuf;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
-use kube::api::{ListParams, Portforwarder};
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, copy_bidirectional};
+use kube::api::ListParams;
+use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::args;
+use crate::link::kube::{NoForward, forward};
 use crate::model::catalog::{Field, FieldKind};
-use crate::port::action::{ActionCx, ActionError, Args};
+use crate::port::action::{ActionCx, ActionError, Args, Hindrance};
 use crate::port::shell::Line;
 
 const OPEN: Duration = Duration::from_secs(15);
@@ -139,34 +138,10 @@ async fn into_pod(given: &Args, cx: &ActionCx, port: u16) -> Result<Box<dyn Line
     let client = cx.reach.kube(args::text(given, "cluster").as_deref()).await?;
     let api: Api<Pod> = Api::namespaced(client.clone(), &namespace(given, &client));
     let name = pod(given, &api).await?;
-    let mut forward = tokio::time::timeout(OPEN, api.portforward(&name, &[port]))
-        .await
-        .map_err(|_| ActionError::unreachable(format!("no port-forward to {name} within {} s", OPEN.as_secs())))?
-        .map_err(|e| ActionError::unreachable(format!("no port-forward to {name}: {}", super::kube::words(&e))))?;
-    let stream = forward.take_stream(port).ok_or_else(|| ActionError::unreachable(format!("no stream to port {port} of {name}")))?;
-    Ok(Box::new(Forwarded { stream, _forward: forward }))
-}
-
-/// A pod's port; the forward lives as long as its stream.
-struct Forwarded {
-    stream: DuplexStream,
-    _forward: Portforwarder,
-}
-
-impl AsyncRead for Forwarded {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Forwarded {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+    let namespace = namespace(given, &client);
+    match forward(&client, &namespace, &name, port).await {
+        Ok(stream) => Ok(Box::new(stream)),
+        Err(NoForward::Broken(text)) => Err(ActionError::unreachable(format!("no port-forward to {name}: {text}"))),
+        Err(other) => Err(ActionError::new(Hindrance::Refused, format!("no port-forward to {name}: {other}"), "")),
     }
 }

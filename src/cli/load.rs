@@ -95,7 +95,7 @@ fn bare(global: &Global) -> Config {
 }
 
 /// Where this machine's middleware listens when nobody changed it.
-const STANDARD_PORTS: &[(&str, u16)] = &[("mysql", 3306), ("redis", 6379), ("elasticsearch", 9200), ("nacos", 8848)];
+const STANDARD_PORTS: &[(&str, u16)] = &[("mysql", 3306), ("redis", 6379), ("rabbitmq", 15672), ("elasticsearch", 9200), ("nacos", 8848)];
 
 /// What answers on a standard port of this machine, with no account: a password is never guessed, so what asks for one says so in
 /// its row.

@@ -23,7 +23,7 @@ pub fn launch(engine: &mut Engine, config: &Config) -> Vec<SourceStatus> {
         rows.push(engine.start(Box::new(KubeSource::new(api, spec.namespaces.clone()))));
     }
     for entry in &config.middleware {
-        rows.push(match super::group::source(&links, entry, &config.limits.middleware) {
+        rows.push(match super::group::source(engine, &links, entry, &config.limits.middleware) {
             Ok(source) => engine.start(source),
             Err(e) => engine.stillborn(Subject::Middleware { kind: entry.kind.clone(), name: entry.name.clone() }, e.text, e.remedy),
         });

@@ -1,17 +1,18 @@
 //! The ways to everything that the configuration names, made once and shared by sources and lookups.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use tokio::net::TcpStream;
 
 use super::Engine;
 use crate::config::spec::{ClusterSpec, Config, Escalation, HostSpec, KubeconfigRef, Reach};
 use crate::link::kube::{Api, Dialer, Reader};
 use crate::link::secret::Secrets;
 use crate::link::shell::{ExitStatus, LocalShell, Output, Shell, quote};
-use crate::link::ssh::SshPool;
+use crate::link::ssh::{Line, SshPool};
 use crate::link::sudo::SudoShell;
 use crate::model::id::Name;
 use crate::model::source::SourceState;
@@ -54,6 +55,8 @@ impl Rights {
 #[derive(Clone, Debug)]
 pub(super) struct Links {
     hosts: Arc<HashMap<Name, HostLink>>,
+    /// Hosts that are this machine.
+    local: Arc<HashSet<Name>>,
     pub secrets: Secrets,
     pub ssh: SshPool,
 }
@@ -63,7 +66,18 @@ impl Links {
         let secrets = Secrets::new(engine.asker(), engine.ground().redact.clone());
         let ssh = SshPool::new(&config.hosts, secrets.clone());
         let hosts = config.hosts.iter().map(|h| (h.name.clone(), host(h, &ssh, &secrets))).collect();
-        Self { hosts: Arc::new(hosts), secrets, ssh }
+        let local = config.hosts.iter().filter(|h| matches!(h.reach, Reach::Local)).map(|h| h.name.clone()).collect();
+        Self { hosts: Arc::new(hosts), local: Arc::new(local), secrets, ssh }
+    }
+
+    /// A TCP connection from that host; one that is this machine dials by itself.
+    pub(super) async fn tcp(&self, host: &Name, address: &str, port: u16) -> Result<Box<dyn Line>, SourceError> {
+        if !self.local.contains(host) {
+            return self.ssh.tcp(host, address, port).await;
+        }
+        let line = TcpStream::connect((address, port)).await.map_err(|e| SourceError::unreachable(format!("{address}:{port}: {e}")))?;
+        let _ = line.set_nodelay(true);
+        Ok(Box::new(line))
     }
 
     pub(super) fn host(&self, name: &Name) -> Option<&HostLink> {
@@ -78,11 +92,11 @@ impl Links {
 
     /// Dials from the host of that name. This machine dials by itself.
     fn through(&self, via: &Name) -> Dialer {
-        let (ssh, via) = (self.ssh.clone(), via.clone());
+        let (links, via) = (self.clone(), via.clone());
         Arc::new(move |address: String, port: u16| {
-            let (ssh, via) = (ssh.clone(), via.clone());
+            let (links, via) = (links.clone(), via.clone());
             Box::pin(async move {
-                let line = ssh.tcp(&via, &address, port).await.map_err(|e| std::io::Error::other(format!("through {via}: {}", e.text)))?;
+                let line = links.tcp(&via, &address, port).await.map_err(|e| std::io::Error::other(format!("through {via}: {}", e.text)))?;
                 Ok(Box::new(line) as Box<dyn crate::link::kube::Stream>)
             })
         })

@@ -1,12 +1,14 @@
 //! TLS over any byte stream, by rustls and ring: how the other end is known, and in words why it is not.
 
+use std::fmt;
 use std::sync::Arc;
 
 use ring::digest::{SHA256, digest};
+use rustls::client::WantsClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
@@ -30,7 +32,38 @@ pub enum Tls {
     Pinned { sha256: [u8; 32] },
     /// Encrypted, but anybody could be at the other end. Whoever shows the result says so.
     Unverified,
+    /// The other end is known in one of these ways, and we show a certificate of our own.
+    Identified { how: Box<Self>, identity: Identity },
 }
+
+/// A client's certificate and its key, as PEM.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Identity {
+    pub certificate: Vec<u8>,
+    pub key: Vec<u8>,
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Identity(***)")
+    }
+}
+
+impl Identity {
+    fn parts(&self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Unprotected> {
+        let broken = |text: String, remedy: &'static str| Unprotected { text, remedy };
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.certificate).collect();
+        let chain = chain.map_err(|e| broken(format!("our own certificate is not PEM: {e}"), CERT))?;
+        if chain.is_empty() {
+            return Err(broken("the file of our own certificate holds none".to_owned(), CERT));
+        }
+        let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(|e| broken(format!("the key of our own certificate cannot be read: {e}"), KEY))?;
+        Ok((chain, key))
+    }
+}
+
+const CERT: &str = "Check the file that tls.cert names.";
+const KEY: &str = "Check the file that tls.key names: a PEM key without a passphrase.";
 
 impl Tls {
     /// A pin as people write it: 64 hex digits, with or without colons.
@@ -46,17 +79,38 @@ impl Tls {
     /// # Errors
     /// The CA file cannot be used.
     pub fn config(&self) -> Result<Option<ClientConfig>, Unprotected> {
-        Ok(match self {
-            Self::Off => None,
-            Self::Unverified => Some(known_by(Arc::new(Anybody(provider())))?),
-            Self::Pinned { sha256 } => Some(known_by(Arc::new(Pinned { sha256: *sha256, provider: provider() }))?),
-            Self::Verified { ca, .. } => Some(builder()?.with_root_certificates(roots(ca.as_deref())?).with_no_client_auth()),
-        })
+        let (how, identity) = match self {
+            Self::Identified { how, identity } => (&**how, Some(identity)),
+            how => (how, None),
+        };
+        let builder = match how {
+            Self::Off | Self::Identified { .. } => return Ok(None),
+            Self::Unverified => known_by(Arc::new(Anybody(provider())))?,
+            Self::Pinned { sha256 } => known_by(Arc::new(Pinned { sha256: *sha256, provider: provider() }))?,
+            Self::Verified { ca, .. } => builder()?.with_root_certificates(roots(ca.as_deref())?),
+        };
+        let Some(identity) = identity else { return Ok(Some(builder.with_no_client_auth())) };
+        let (chain, key) = identity.parts()?;
+        let wrong = |e: rustls::Error| Unprotected { text: format!("our own certificate and its key do not go together: {e}"), remedy: CERT };
+        builder.with_client_auth_cert(chain, key).map(Some).map_err(wrong)
+    }
+
+    /// How the other end is known.
+    pub fn known(&self) -> &Self {
+        match self {
+            Self::Identified { how, .. } => how,
+            how => how,
+        }
+    }
+
+    /// Could anybody be at the other end?
+    pub fn is_unverified(&self) -> bool {
+        *self.known() == Self::Unverified
     }
 
     /// The name that the certificate must hold, `host` unless the settings name another.
     pub fn server_name<'a>(&'a self, host: &'a str) -> &'a str {
-        match self {
+        match self.known() {
             Self::Verified { server_name: Some(name), .. } => name,
             _ => host,
         }
@@ -116,8 +170,18 @@ fn builder() -> Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier
         .map_err(|e| Unprotected { text: format!("TLS cannot be set up: {e}"), remedy: "" })
 }
 
-fn known_by(verifier: Arc<dyn ServerCertVerifier>) -> Result<ClientConfig, Unprotected> {
-    Ok(builder()?.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+fn known_by(verifier: Arc<dyn ServerCertVerifier>) -> Result<rustls::ConfigBuilder<ClientConfig, WantsClientCert>, Unprotected> {
+    Ok(builder()?.dangerous().with_custom_certificate_verifier(verifier))
+}
+
+const ALERTED: &str = "The server may ask for a certificate of ours (set tls.cert and tls.key), or be older than TLS 1.2.";
+
+/// In TLS 1.3 a server refuses our certificate, or misses one, after our side of the handshake has ended: what fails is the first
+/// use of the stream, in the words of whoever uses it. `None` where `text` tells of no alert.
+pub fn alerted(text: &str) -> Option<Unprotected> {
+    let (_, rest) = text.split_once("received fatal alert: ")?;
+    let alert: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
+    Some(Unprotected { text: format!("it ended the TLS handshake with {alert}"), remedy: ALERTED })
 }
 
 /// What went wrong, and the way out.
@@ -138,9 +202,7 @@ fn explain(name: &str, error: &std::io::Error) -> Unprotected {
             ("its certificate is not the one of tls.fingerprint".to_owned(), "Was it renewed? Compare, and write the new fingerprint.")
         }
         Some(rustls::Error::InvalidMessage(_)) => ("it does not speak TLS on this port".to_owned(), "Take tls out of the entry, or name the TLS port."),
-        Some(rustls::Error::AlertReceived(alert)) => {
-            (format!("it ended the TLS handshake with {alert:?}"), "The server may ask for a client certificate (tls-auth-clients), or be older than TLS 1.2.")
-        }
+        Some(rustls::Error::AlertReceived(alert)) => (format!("it ended the TLS handshake with {alert:?}"), ALERTED),
         Some(other) => (format!("TLS: {other}"), ""),
         None => (format!("it ended the TLS handshake: {error}"), "The server may not speak TLS on this port, or not TLS 1.2."),
     };
@@ -214,6 +276,20 @@ impl ServerCertVerifier for Pinned {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn our_own_certificate_must_have_its_key() {
+        let (one, other) = ["a", "b"].map(|n| rcgen::generate_simple_self_signed(vec![n.to_owned()]).unwrap()).into();
+        let with = |key: &str| {
+            let identity = Identity { certificate: one.cert.pem().into_bytes(), key: key.as_bytes().to_vec() };
+            let tls = Tls::Identified { how: Box::new(Tls::Unverified), identity };
+            assert!(!format!("{tls:?}").contains("PRIVATE"));
+            tls.config().map(|c| c.is_some()).map_err(|e| e.remedy)
+        };
+        assert_eq!(with(&one.signing_key.serialize_pem()), Ok(true));
+        assert_eq!(with(&other.signing_key.serialize_pem()), Err(CERT));
+        assert_eq!(with("nonsense"), Err(KEY));
+    }
 
     #[test]
     fn a_fingerprint_is_64_hex_digits_however_it_is_written() {

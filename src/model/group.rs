@@ -1,5 +1,7 @@
 //! A middleware group: members, their roles, and who follows whom. General on purpose: no kind has a type of its own above `source/`.
 
+use std::net::IpAddr;
+
 use serde::Serialize;
 
 use super::fact::{Denied, Row};
@@ -17,14 +19,35 @@ pub struct Group {
     pub members: Vec<Member>,
     /// Who gets data from whom, as far as any observer tells. The panes draw the tree from these.
     pub edges: Vec<Edge>,
+    /// What a registry gives to clients, to be held against what runs. Empty for every other kind.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<Endpoint>,
     /// Of the group as a whole, from several observers.
     pub reasons: Vec<Reason>,
+}
+
+/// An instance of a service that is registered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Endpoint {
+    pub service: Name,
+    pub ip: IpAddr,
+    pub port: u16,
+    pub offer: Offer,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Offer {
+    /// Clients get its address.
+    Given,
+    /// Called unhealthy, or taken out by hand.
+    Withheld,
 }
 
 impl Group {
     /// Nobody in it yet.
     pub fn new(kind: impl Into<Name>, name: impl Into<Name>) -> Self {
-        Self { kind: kind.into(), name: name.into(), members: Vec::new(), edges: Vec::new(), reasons: Vec::new() }
+        Self { kind: kind.into(), name: name.into(), members: Vec::new(), edges: Vec::new(), endpoints: Vec::new(), reasons: Vec::new() }
     }
 }
 

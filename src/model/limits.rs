@@ -173,6 +173,8 @@ pub struct MiddlewareLimits {
     pub lag_growing_samples: u32,
     /// A follower may look for its source this long before it is called cut off.
     pub connecting_seconds: u64,
+    /// A member that others announced keeps its row for so long after nobody names it any more.
+    pub left_seconds: u64,
     pub connections_used_percent: Steps,
     pub memory_used_percent: Steps,
     /// How long a source keeps its log at least: the longest outage that a follower survives.
@@ -193,6 +195,7 @@ impl Default for MiddlewareLimits {
             lag_seconds: steps(10.0, 60.0),
             lag_growing_samples: 5,
             connecting_seconds: 15,
+            left_seconds: 3600,
             connections_used_percent: steps(80.0, 95.0),
             memory_used_percent: steps(80.0, 95.0),
             log_kept_hours: steps(24.0, 1.0),

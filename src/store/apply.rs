@@ -163,7 +163,10 @@ impl Store {
         dirty
     }
 
-    fn group(&mut self, source: SourceId, at: Moment, change: Change<Group>) -> Dirty {
+    fn group(&mut self, source: SourceId, at: Moment, mut change: Change<Group>) -> Dirty {
+        if let Change::Upsert(new) = &mut change {
+            self.registered.add_to(new);
+        }
         match &change {
             Change::Upsert(new) => {
                 let old = self.groups.get(&new.key()).map(|e| &e.row);
@@ -326,6 +329,9 @@ impl Store {
             dirty.add(Dirty::LOGS);
         }
         next = due.map_or(next, |due| Some(next.map_or(due, |n| n.min(due))));
+        if let Some(due) = self.compare_registered(&mut dirty) {
+            next = Some(next.map_or(due, |n| n.min(due)));
+        }
         if self.unsettled {
             self.unsettled = false;
             if self.joins.is_outdated() {
@@ -334,6 +340,28 @@ impl Store {
             self.problems = super::problem::list(self);
         }
         (dirty, next)
+    }
+}
+
+impl Store {
+    /// Holds registries against the pods, every few seconds; when to do that again, where there are any.
+    fn compare_registered(&mut self, dirty: &mut Dirty) -> Option<Moment> {
+        let due = self.registered.due(self.now, &self.groups)?;
+        if due > self.now {
+            return Some(due);
+        }
+        let found = super::registered::compared(self);
+        for key in self.registered.take(found, self.now) {
+            let registered = &self.registered;
+            let slot = self.groups.touch(&key, |group| registered.add_to(group));
+            if let Some(slot) = slot {
+                self.settle_slot::<Group>(slot, self.now);
+                self.groups.redraw(slot);
+                dirty.add(Dirty::of(Kind::Group));
+                self.unsettled = true;
+            }
+        }
+        self.registered.due(self.now, &self.groups)
     }
 }
 

@@ -40,7 +40,14 @@ pub enum Turn {
     },
     FellSilent,
     AnswersAgain,
+    /// It was not in the picture before.
+    Joined,
+    /// It is in the picture no more.
+    Left,
 }
+
+/// Pictures after which a new member is news: until then members are still being found.
+const FOUND: usize = 4;
 
 /// Member, channel, metric. A member's own numbers have no channel.
 type Key = (Name, Name, &'static str);
@@ -48,6 +55,8 @@ type Key = (Name, Name, &'static str);
 #[derive(Clone, Debug, Default)]
 pub struct Course {
     tracks: BTreeMap<Key, History>,
+    /// When the samples were taken, the oldest first; as many as a history keeps.
+    times: VecDeque<Moment>,
     marks: VecDeque<Mark>,
     silent: Vec<Name>,
 }
@@ -69,6 +78,10 @@ impl Course {
                 samples.insert((edge.to.clone(), edge.channel.clone(), metric.key), metric.value);
             }
         }
+        if self.times.len() == History::LENGTH {
+            self.times.pop_front();
+        }
+        self.times.push_back(at);
         // What is not told in this picture is a gap, not the number before.
         let known = |key: &Key| new.members.iter().any(|m| m.address == key.0);
         self.tracks.retain(|key, _| known(key));
@@ -87,7 +100,12 @@ impl Course {
     fn turns(&mut self, old: &Group, new: &Group, at: Moment) {
         let nothing = Name::from("");
         for member in &new.members {
-            let Some(was) = old.members.iter().find(|m| m.address == member.address) else { continue };
+            let Some(was) = old.members.iter().find(|m| m.address == member.address) else {
+                if self.times.len() >= FOUND {
+                    self.mark(at, &member.address, &nothing, Turn::Joined);
+                }
+                continue;
+            };
             if !was.role.is_empty() && !member.role.is_empty() && was.role != member.role {
                 self.mark(at, &member.address, &nothing, Turn::Role { from: was.role.clone(), to: member.role.clone() });
             }
@@ -105,6 +123,10 @@ impl Course {
                 }
                 _ => {}
             }
+        }
+        for was in old.members.iter().filter(|m| !new.members.iter().any(|n| n.address == m.address)) {
+            self.silent.retain(|s| *s != was.address);
+            self.mark(at, &was.address, &nothing, Turn::Left);
         }
         for edge in &new.edges {
             let of = |g: &Group| g.edges.iter().filter(|e| e.to == edge.to && e.channel == edge.channel).count();
@@ -129,6 +151,15 @@ impl Course {
     /// The newest first.
     pub fn marks(&self) -> impl Iterator<Item = &Mark> {
         self.marks.iter().rev()
+    }
+
+    /// When the samples were taken, the oldest first. A younger track has only the last of them.
+    pub fn times(&self) -> impl DoubleEndedIterator<Item = Moment> + ExactSizeIterator + '_ {
+        self.times.iter().copied()
+    }
+
+    pub fn tracks(&self) -> impl Iterator<Item = (&Name, &Name, &'static str, &History)> {
+        self.tracks.iter().map(|((member, channel, metric), history)| (member, channel, *metric, history))
     }
 
     pub fn track(&self, member: &Name, channel: &Name, metric: &'static str) -> Option<&History> {
@@ -191,5 +222,13 @@ mod tests {
         after.members.iter_mut().chain(&mut moved.members).for_each(|m| m.answered_at = None);
         course.follow(Some(&after), &moved, Moment::from_seconds(4));
         assert_eq!(course.marks().next().unwrap().turn, Turn::Source { from: "b".into(), to: "c".into() });
+        // One that is let go, and a new one.
+        let mut fewer = moved.clone();
+        fewer.members.remove(1);
+        course.follow(Some(&moved), &fewer, Moment::from_seconds(5));
+        assert_eq!(course.marks().next().map(|m| (&*m.member, &m.turn)), Some(("b", &Turn::Left)));
+        course.follow(Some(&fewer), &moved, Moment::from_seconds(6));
+        assert_eq!(course.marks().next().map(|m| (&*m.member, &m.turn)), Some(("b", &Turn::Joined)));
+        assert_eq!(course.times().next_back(), Some(Moment::from_seconds(6)));
     }
 }

@@ -9,6 +9,7 @@ pub mod history;
 pub mod joins;
 pub mod log;
 pub mod problem;
+mod registered;
 mod slab;
 pub mod table;
 #[cfg(test)]
@@ -66,6 +67,8 @@ pub struct Store {
     asks: Vec<Ask>,
     node_load: HashMap<NodeKey, NodeLoad>,
     joins: Joins,
+    /// What the pods say of what registries hand out.
+    registered: registered::Registered,
     problems: Vec<Problem>,
     /// Grows when a source is lost or found again, which moves rows that no fact has touched.
     epoch: u64,
@@ -109,6 +112,7 @@ impl Store {
             asks: Vec::new(),
             node_load: HashMap::new(),
             joins: Joins::default(),
+            registered: registered::Registered::default(),
             problems: Vec::new(),
             epoch: 0,
             unsettled: true,

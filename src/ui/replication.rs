@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use jiff::tz::TimeZone;
 
+mod timeline;
+
 use super::glyph::Glyphs;
 use super::pane::middleware::{metric_name, show_metric};
 use super::pane::{Say, verdict_scope};
@@ -105,6 +107,9 @@ pub fn strands(say: &Say<'_>, zone: &TimeZone, group: &Group, detail: Detail, wi
         }
     } else {
         loom.forest();
+    }
+    if detail == Detail::Whole {
+        loom.timeline();
     }
     loom.marks();
     loom.out
@@ -365,6 +370,8 @@ impl<'a> Loom<'a> {
             }
             Turn::FellSilent => (lang.word("replication.silent").to_owned(), "verdict.unknown"),
             Turn::AnswersAgain => (lang.word("replication.answers").to_owned(), "verdict.ok"),
+            Turn::Joined => (lang.word("replication.joined").to_owned(), "verdict.ok"),
+            Turn::Left => (lang.word("replication.left").to_owned(), "verdict.warn"),
         };
         line.add(format!("  {words}"), scope);
         line

@@ -27,6 +27,7 @@ mod logs;
 mod logs_kube;
 mod logview;
 mod mysql;
+mod mysql9;
 mod nacos;
 mod playbook;
 mod playbook_actions;
@@ -38,6 +39,7 @@ mod replication;
 mod rig;
 mod runtimes;
 mod ssh;
+mod via;
 
 use std::process::ExitCode;
 
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         logview::tests(),
         ssh::tests(),
         mysql::tests(),
+        mysql9::tests(),
         playbook::tests(),
         playbook_actions::tests(),
         playbook_real::tests(),
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
         elasticsearch::tests(),
         nacos::tests(),
         polling::tests(),
+        via::tests(),
     ]
     .into_iter()
     .flatten()

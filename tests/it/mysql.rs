@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use libtest_mimic::Trial;
+use quarterdeck::link::tls::Stream;
 use quarterdeck::model::group::EdgeState;
 use quarterdeck::model::source::SourceState;
 use quarterdeck::model::verdict::Verdict::{Crit, Ok, Unknown, Warn};
 use quarterdeck::source::middleware::Spec;
 use quarterdeck::source::middleware::member::Trouble;
-use quarterdeck::source::middleware::reach::{Dial, End, Reach, Way};
+use quarterdeck::source::middleware::reach::{Dial, Reach, spelled};
 use quarterdeck::source::middleware::spec::{Account, Password, Tls};
 use secrecy::SecretString;
 
@@ -19,7 +20,7 @@ use crate::rig::group::{Watched, edge, has, member, number, reasons};
 use crate::rig::mysql::{By, Cable, Server, caught_up, follow, maria_source, maria_trio};
 use crate::rig::{self, eventually};
 
-const SOON: Duration = Duration::from_secs(30);
+pub const SOON: Duration = Duration::from_secs(30);
 
 pub fn tests() -> Vec<Trial> {
     let maria: &[&str] = &["mariadb"];
@@ -50,7 +51,7 @@ pub fn tests() -> Vec<Trial> {
     ]
 }
 
-fn spec(members: &[&Server]) -> Spec {
+pub fn spec(members: &[&Server]) -> Spec {
     let addresses: Vec<String> = members.iter().map(|m| m.address()).collect();
     let mut spec = Spec::new("mysql", "orders", &addresses.iter().map(String::as_str).collect::<Vec<_>>());
     spec.account = account("deck", "deck-pw-1");
@@ -434,9 +435,13 @@ fn semi_sync() {
 struct Sockets(Vec<(String, std::path::PathBuf)>);
 
 impl Dial for Sockets {
-    fn dial<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<Way, Trouble>> {
-        let end = self.0.iter().find(|(name, _)| name == address).map(|(_, socket)| End::Unix(socket.clone()));
-        Box::pin(async move { end.map(|end| Way { end, guard: None }).ok_or_else(|| Trouble::unreachable("no such member")) })
+    fn dial<'a>(&'a self, host: &'a str, port: u16) -> BoxFuture<'a, Result<Box<dyn Stream>, Trouble>> {
+        let end = self.0.iter().find(|(name, _)| *name == spelled(host, port)).map(|(_, socket)| socket.clone());
+        Box::pin(async move {
+            let end = end.ok_or_else(|| Trouble::unreachable("no such member"))?;
+            let stream = tokio::net::UnixStream::connect(end).await.map_err(|e| Trouble::unreachable(e.to_string()))?;
+            Result::Ok(Box::new(stream) as Box<dyn Stream>)
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Nacos against real servers: who leads, who is gone, what is registered and well; and a verdict that no lie turns.
 
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -12,17 +13,20 @@ use quarterdeck::source::middleware::Spec;
 use quarterdeck::source::middleware::spec::{Account, Password};
 
 use crate::components::case;
+use crate::kube::{Space, admin, beside_others};
 use crate::rig::eventually;
 use crate::rig::group::{Watched, has, member, number, reasons, show};
 use crate::rig::redis::liar_before;
 use crate::rig::registry::{Server, servers};
 use crate::rig::stub::{Asked, stub};
+use crate::rig::terminal::{binary, environment};
 
 const SOON: Duration = Duration::from_secs(60);
 
 pub fn tests() -> Vec<Trial> {
     vec![
         case("nacos::three_servers_from_well_to_no_majority", &["nacos"], trio),
+        case("nacos::what_is_registered_against_ready_pods", &["nacos", "kubernetes"], beside_others(against_pods)),
         case("nacos::a_third_generation_with_a_login_as_documented", &[], third),
         case("nacos::a_first_generation_as_documented", &[], first),
     ]
@@ -116,6 +120,52 @@ fn no_majority(trio: &mut [Server], watched: &Watched) {
     watched.wait_for("nacos.peers.gone", Crit, SOON);
 }
 
+/// One instance in a ready pod, one in a pod that is not ready, one whose pod is gone; a service that runs in no pod is left alone.
+fn against_pods() {
+    let server = servers(1);
+    let space = Space::new("registered");
+    let run = &["sh", "-c", "sleep 1000"];
+    let never = serde_json::json!({"containers": [{"name": "app", "image": "busybox:1.35", "imagePullPolicy": "Never", "command": run,
+        "readinessProbe": {"exec": {"command": ["false"]}, "periodSeconds": 1}}]});
+    space.pod("order-ready", "busybox:1.35", run, &serde_json::json!({}));
+    space.pod("order-not-ready", "busybox:1.35", run, &never);
+    let ip = |pod: &str| {
+        eventually(&format!("{pod} has an address"), SOON, || {
+            let pod = space.try_send("GET", &space.path(&format!("pods/{pod}")), &serde_json::Value::Null).ok()?;
+            pod["status"]["podIP"].as_str().map(ToOwned::to_owned)
+        })
+    };
+    let instances = [
+        ("mall-order", ip("order-ready")),
+        ("mall-order", ip("order-not-ready")),
+        ("mall-order", "10.255.255.9".to_owned()),
+        ("legacy", "192.168.99.7".to_owned()),
+    ];
+    let home = tempfile::tempdir().expect("a folder");
+    let config = home.path().join(".config/quarterdeck/config.toml");
+    std::fs::create_dir_all(config.parent().expect("a folder")).expect("a folder");
+    let text = format!(
+        "[[cluster]]\nname = \"main\"\nkubeconfig = \"{}\"\n\n[[middleware]]\nkind = \"nacos\"\nname = \"registry\"\nmembers = [\"{}\"]\nevery = \"2s\"\n",
+        admin().display(),
+        server[0].address
+    );
+    std::fs::write(config, text).expect("written");
+    let group = eventually("what does not fit", Duration::from_secs(120), || {
+        // An instance that is silent for 15 s is no longer called healthy.
+        for (service, ip) in &instances {
+            server[0].ask("POST", &format!("/nacos/v1/ns/instance?serviceName={service}&ip={ip}&port=8080"));
+        }
+        let out = Command::new(binary()).args(["status", "--json", "--timeout", "10"]).env_clear().envs(environment(home.path())).output().expect("it runs");
+        let picture: serde_json::Value = serde_json::from_slice(&out.stdout).ok()?;
+        let group = picture["middleware"][0].clone();
+        (group.to_string().contains("registry.pod.unready") && group.to_string().contains("registry.pod.gone")).then_some(group)
+    });
+    let said =
+        |code: &str| group["reasons"].as_array().and_then(|all| all.iter().find(|r| r["code"] == code)).map(|r| r["text"].to_string()).unwrap_or_default();
+    assert!(said("registry.pod.unready").contains("order-not-ready") && !said("registry.pod.unready").contains("order-ready)"), "{group:#}");
+    assert!(said("registry.pod.gone").contains("10.255.255.9") && !said("registry.pod.gone").contains("192.168.99.7"), "{group:#}");
+}
+
 fn found(body: &str) -> (u16, String) {
     (200, body.to_owned())
 }
@@ -182,6 +232,9 @@ fn first() {
         }
         "/nacos/v1/ns/raft/leader" => found(r#"{"leader":"{\"heartbeatDueMs\":2500,\"ip\":\"127.0.0.9:8848\",\"state\":\"LEADER\",\"term\":5}"}"#),
         "/nacos/v1/ns/operator/metrics" => found(r#"{"serviceCount":1,"load":0.1,"mem":0.2,"status":"UP","instanceCount":1}"#),
+        "/nacos/v1/ns/catalog/services" if asked.path.contains("withInstances=true") => found(
+            r#"[{"serviceName":"mall-order","groupName":"DEFAULT_GROUP","clusterMap":{"DEFAULT":{"hosts":[{"ip":"order.example","port":80,"valid":true}]}}}]"#,
+        ),
         "/nacos/v1/ns/catalog/services" => found(r#"{"count":0,"serviceList":[]}"#),
         _ => (404, String::new()),
     });

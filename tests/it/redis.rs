@@ -9,7 +9,7 @@ use quarterdeck::model::source::SourceState;
 use quarterdeck::model::verdict::Verdict;
 use quarterdeck::source::middleware::Spec;
 use quarterdeck::source::middleware::redis::acl;
-use quarterdeck::source::middleware::spec::{Account, Companion, Password, Tls};
+use quarterdeck::source::middleware::spec::{Account, Companion, Identity, Password, Tls};
 
 use crate::components::case;
 use crate::rig::eventually;
@@ -416,6 +416,15 @@ fn tls() {
     let wrong = Tls::Verified { ca: Some(made.cert.pem().into_bytes()), server_name: Some("other.example".to_owned()) };
     let group = start(wrong, &address).wait_for("middleware.member.tls", Verdict::Unknown, SOON);
     assert!(names(&group, "middleware.member.tls", "text").contains("other.example"), "{}", show(&group));
+    // A server that asks for a certificate of ours takes its own here; who shows none is turned away.
+    server.cli(&["CONFIG", "SET", "tls-ca-cert-file", &cert_file]);
+    server.cli(&["CONFIG", "SET", "tls-auth-clients", "yes"]);
+    let identity = Identity { certificate: made.cert.pem().into_bytes(), key: made.signing_key.serialize_pem().into_bytes() };
+    let shown = Tls::Identified { how: Box::new(known.clone()), identity };
+    start(shown, &address).wait("well, known to each other", SOON, |g| worst(g) == Verdict::Ok && g.members[0].answered_at.is_some());
+    let group = start(known.clone(), &address).wait_for("middleware.member.tls", Verdict::Unknown, SOON);
+    assert!(names(&group, "middleware.member.tls", "remedy").contains("tls.cert"), "{}", show(&group));
+    server.cli(&["CONFIG", "SET", "tls-auth-clients", "no"]);
     // Each without the other.
     start(known, &server.address()).wait("no TLS there", SOON, |g| reasons(g).any(|r| matches!(r.code, "middleware.member.tls" | "middleware.member.mute")));
     let group = start(Tls::Off, &address).wait_for("middleware.member.unreachable", Verdict::Crit, SOON);

@@ -1,6 +1,5 @@
 //! One kept connection to one server.
 
-use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,15 +20,8 @@ use super::url::{Scheme, Server};
 use crate::base::clock::Stopwatch;
 use crate::link::tls::{Stream, Tls, protect};
 
-/// An open way to the server, before any TLS.
-pub struct Connected {
-    pub stream: Box<dyn Stream>,
-    /// What must live as long as the connection does: a tunnel's guard.
-    pub keep: Option<Box<dyn Any + Send + Sync>>,
-}
-
-/// Opens a way to the server; called again whenever the kept connection has ended.
-pub type Connector = Arc<dyn Fn() -> BoxFuture<'static, Result<Connected, Failure>> + Send + Sync>;
+/// Opens a way to the server, before any TLS; called again whenever the kept connection has ended.
+pub type Connector = Arc<dyn Fn() -> BoxFuture<'static, Result<Box<dyn Stream>, Failure>> + Send + Sync>;
 
 /// Dials the server itself.
 pub fn direct(server: &Server) -> Connector {
@@ -39,7 +31,7 @@ pub fn direct(server: &Server) -> Connector {
         Box::pin(async move {
             let stream = TcpStream::connect((host.as_str(), port)).await.map_err(|e| Failure::Unreachable(e.to_string()))?;
             let _ = stream.set_nodelay(true);
-            Ok(Connected { stream: Box::new(stream), keep: None })
+            Ok(Box::new(stream) as Box<dyn Stream>)
         })
     })
 }
@@ -63,9 +55,8 @@ impl Default for Limits {
 
 struct Line {
     sender: SendRequest<Full<Bytes>>,
-    /// Ended with the line, before what keeps the way open.
+    /// Ended with the line.
     _driver: AbortOnDropHandle<()>,
-    _keep: Option<Box<dyn Any + Send + Sync>>,
 }
 
 /// A client of one server. The connection is opened by the first request and kept as long as the server keeps it.
@@ -202,14 +193,14 @@ impl Client {
 
     async fn open(&mut self) -> Result<Line, Failure> {
         let work = async {
-            let Connected { stream, keep } = (self.connector)().await?;
+            let stream = (self.connector)().await?;
             let stream = protect(stream, &self.tls, &self.server.host).await.map_err(|e| Failure::Tls { text: e.text, remedy: e.remedy })?;
             let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| Failure::Broken(words(&e)))?;
             let driver = tokio::spawn(async move {
                 // How it ended is told to the request that was waiting.
                 let _ = connection.await;
             });
-            Ok(Line { sender, _driver: AbortOnDropHandle::new(driver), _keep: keep })
+            Ok(Line { sender, _driver: AbortOnDropHandle::new(driver) })
         };
         let line = timeout(self.limits.open, work).await.map_err(|_| Failure::Mute { after: self.limits.open })??;
         self.opened += 1;

@@ -9,6 +9,6 @@ mod exchange;
 mod tests;
 mod url;
 
-pub use client::{Client, Connected, Connector, Limits, direct};
+pub use client::{Client, Connector, Limits, direct};
 pub use exchange::{Failure, Login, Request, Response};
 pub use url::{Scheme, Server};

@@ -7,10 +7,12 @@ mod api;
 mod build;
 mod dial;
 mod exec;
+mod forward;
 mod kubeconfig;
 mod tls;
 
 pub use api::{Api, Connection, Direct, Failure};
 pub use dial::{Dialer, Stream};
 pub use exec::Login;
+pub use forward::{Forwarded, NoForward, forward};
 pub use kubeconfig::{Fetch, Reader};

@@ -10,6 +10,7 @@ mod object;
 mod outbox;
 mod row;
 mod scope;
+mod selecting;
 mod session;
 mod status;
 mod watch;
@@ -18,7 +19,8 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub(in crate::source) use watch::escape;
+pub(crate) use selecting::Selecting;
+pub(crate) use watch::escape;
 
 use std::collections::HashMap;
 use std::marker::PhantomData;

@@ -363,7 +363,7 @@ fn read_frame_of<T: Object>(encoding: Encoding, frame: &[u8]) -> Option<Frame<T>
 }
 
 /// Percent-encodes a query value.
-pub(in crate::source) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     use std::fmt::Write as _;
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 
-use super::line;
 use super::member::{Target, Trouble, TroubleKind};
 use super::spec::{Account, Credential};
-use crate::link::http::{Client, Connected, Connector, Failure, Limits, Login, Request, Response, Server};
+use crate::link::http::{Client, Connector, Failure, Limits, Login, Request, Response, Server};
 use crate::port::Meter;
 
 /// The login of an account: its user and password, or none where there is no user. To be fetched once a connection.
@@ -51,9 +50,7 @@ pub fn client(to: Target<'_>, login: Login, default_port: u16, limits: Limits) -
         Box::pin(async move {
             // The place is named by whoever shows the failure.
             let failed = |trouble: Trouble| Failure::Unreachable(trouble.text.strip_prefix(&format!("{address}: ")).unwrap_or(&trouble.text).to_owned());
-            let way = reach.dial(&at, default_port).await.map_err(failed)?;
-            let stream = line::bare(&way, &address).await.map_err(failed)?;
-            Ok(Connected { stream, keep: way.guard })
+            reach.open(&at, default_port).await.map_err(failed)
         })
     });
     let client = Client::new(server, to.spec.tls.clone(), login, connector).map_err(|e| trouble(to.address, &e))?;

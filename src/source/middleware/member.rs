@@ -66,6 +66,14 @@ pub struct Question<'a, Seen> {
     pub meter: &'a Meter,
 }
 
+impl<Seen> Clone for Question<'_, Seen> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<Seen> Copy for Question<'_, Seen> {}
+
 /// An answer of an earlier tick.
 #[derive(Clone, Debug)]
 pub struct Before<Seen> {

@@ -3,8 +3,9 @@
 //! - `spec`: an entry of the configuration, resolved; `reach`: how members are dialled.
 //! - `line`: a byte stream to a member, with or without TLS; `http`: a kept HTTP connection over it.
 //! - `member`: what the general part knows of a member, and [`Probe`], the one trait that a kind implements.
+//! - `roster`: who is asked and why, and how those who left are let go.
 //! - `observers`: what several of them say, in one line.
-//! - `poll`: asks all members at once, one question in flight for each, and sends the picture.
+//! - `post`: one member between ticks. `poll`: asks all members at once, one question in flight for each, and sends the picture.
 //!
 //! A new kind is a folder or file here with a `pub fn source(Spec) -> Result<Box<dyn Source>, SourceError>`, and one word in the list below.
 
@@ -15,7 +16,9 @@ pub mod observers;
 pub mod poll;
 #[cfg(test)]
 mod poll_tests;
+mod post;
 pub mod reach;
+pub mod roster;
 pub mod spec;
 
 use crate::model::source::SourceState;

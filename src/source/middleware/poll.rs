@@ -4,26 +4,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, join_all};
-use secrecy::{ExposeSecret, SecretString};
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::time::error::Elapsed;
 use tokio::time::{sleep, timeout};
 
-use super::member::{Before, Probe, Question, State, Target, Trouble, TroubleKind, View};
-use super::reach::Reach;
+use super::member::{Before, Probe, State, Trouble, TroubleKind, View};
+use super::post::Post;
+use super::reach::Muster;
+use super::roster::{self, Origin, Roster};
 use super::spec::Spec;
-use crate::base::backoff::{Backoff, spread};
+use crate::base::backoff::spread;
 use crate::base::clock::{Moment, Stopwatch};
-use crate::link::http::Server;
 use crate::model::fact::{Change, Fact};
+use crate::model::group::Group;
 use crate::model::id::Name;
 use crate::model::source::{SourceState, Subject};
 use crate::port::{Cx, Source, SourceError};
 
-/// The longest wait before a member that broke off a login is dialled again. Servers count such logins and block hosts for them.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// How often it is looked up whether refused credentials have changed.
-const SECRET_AGAIN: Duration = Duration::from_mins(1);
+/// How long the far side may take to say who there is.
+const MUSTER: Duration = Duration::from_secs(5);
+/// Looks beyond the first ones in which a picture that is asked for once may still find members.
+const MOST_STEPS: u32 = 3;
 /// More members than this are not followed; a server that announces thousands is wrong or hostile.
 const MOST_MEMBERS: usize = 256;
 
@@ -31,20 +32,9 @@ const MOST_MEMBERS: usize = 256;
 pub struct MiddlewareSource<P: Probe> {
     probe: P,
     spec: Spec,
+    roster: Roster,
     posts: Vec<Post<P>>,
     again: Arc<Notify>,
-}
-
-/// What is kept of one member between ticks.
-struct Post<P: Probe> {
-    address: Name,
-    link: Option<P::Link>,
-    view: View<P::Seen>,
-    before: Option<Before<P::Seen>>,
-    backoff: Backoff,
-    not_before: Moment,
-    /// The password that was refused, and when it was looked up last.
-    refused: Option<(Option<SecretString>, Moment)>,
 }
 
 impl<P: Probe> std::fmt::Debug for MiddlewareSource<P> {
@@ -56,8 +46,10 @@ impl<P: Probe> std::fmt::Debug for MiddlewareSource<P> {
 impl<P: Probe> MiddlewareSource<P> {
     pub fn new(probe: P, spec: Spec) -> Self {
         let every = spec.every.unwrap_or(P::EVERY);
-        let posts = spec.members.iter().enumerate().map(|(i, m)| Post::new(Name::from(m.as_str()), every, i)).collect();
-        Self { probe, spec, posts, again: Arc::new(Notify::new()) }
+        let roster = Roster::new(&spec.members);
+        let named = spec.members.iter().filter(|m| !roster::is_pattern(m));
+        let posts = named.enumerate().map(|(i, m)| Post::new(Name::from(m.as_str()), Origin::Named, every, i)).collect();
+        Self { probe, spec, roster, posts, again: Arc::new(Notify::new()) }
     }
 
     /// Notified, it dials every member again at once, also those that refused the credentials.
@@ -70,11 +62,34 @@ impl<P: Probe> MiddlewareSource<P> {
     }
 
     /// One tick: all members, all rounds.
-    async fn tick(&mut self, cx: &Cx, limit: Duration) {
+    async fn tick(&mut self, cx: &Cx, limit: Duration, every: Duration) {
         let now = cx.clock.now();
+        let due = self.roster.is_due(now);
+        let reach = self.spec.reach.clone();
+        let muster = async move { if due { timeout(MUSTER.min(limit), reach.muster()).await } else { Ok(None) } };
+        // Who there is, is asked beside the members, unless there is nobody yet.
+        let (early, muster) = if self.posts.is_empty() { (Some(muster.await), None) } else { (None, Some(muster)) };
+        if let Some(told) = early {
+            self.told(told, every, now);
+        }
         for post in &mut self.posts {
             post.recheck(&self.spec, now).await;
         }
+        let late = tokio::join!(self.rounds(cx, limit), async move { if let Some(muster) = muster { Some(muster.await) } else { None } }).1;
+        if let Some(told) = late {
+            self.told(told, every, now);
+        }
+    }
+
+    fn told(&mut self, told: Result<Option<Result<Muster, Trouble>>, Elapsed>, every: Duration, now: Moment) {
+        match told {
+            Ok(Some(told)) => self.take_up(told, every, now),
+            Ok(None) => {}
+            Err(_) => self.take_up(Err(Trouble::unreachable("the cluster does not say in time which pods there are")), every, now),
+        }
+    }
+
+    async fn rounds(&mut self, cx: &Cx, limit: Duration) {
         for round in 0..P::ROUNDS {
             let others = self.views();
             let (probe, spec) = (&self.probe, &self.spec);
@@ -82,17 +97,63 @@ impl<P: Probe> MiddlewareSource<P> {
         }
         for post in &mut self.posts {
             if let (State::Answering, Some(seen)) = (&post.view.state, &post.view.seen) {
-                post.before = Some(Before { at: post.view.answered_at.unwrap_or(now), seen: seen.clone() });
+                post.before = Some(Before { at: post.view.answered_at.unwrap_or_default(), seen: seen.clone() });
             }
         }
     }
 
-    fn follow(&mut self, every: Duration) {
-        for address in self.probe.announced(&self.views()) {
-            if self.posts.len() < MOST_MEMBERS && !self.posts.iter().any(|p| p.address == address) {
-                self.posts.push(Post::new(address, every, self.posts.len()));
+    /// Takes up who the way leads to now.
+    fn take_up(&mut self, told: Result<Muster, Trouble>, every: Duration, now: Moment) {
+        self.roster.take(told);
+        let Some(present) = self.roster.present() else { return };
+        for (address, ready) in &present {
+            let known = self.posts.iter().any(|p| p.address == *address);
+            if !known && *ready && self.posts.len() < MOST_MEMBERS {
+                self.posts.push(Post::new(address.clone(), Origin::Mustered, every, self.posts.len()));
             }
         }
+        for post in self.posts.iter_mut().filter(|p| p.origin == Origin::Mustered) {
+            let here = present.iter().any(|(address, _)| *address == post.address);
+            post.left = if here { None } else { post.left.or(Some(now)) };
+        }
+    }
+
+    /// Takes up whom the members announce, and lets go of those whom nobody names any more.
+    fn follow(&mut self, every: Duration, now: Moment) {
+        let views = self.views();
+        let announced = self.probe.announced(&views);
+        for address in &announced {
+            if self.posts.len() < MOST_MEMBERS && !self.posts.iter().any(|p| p.address == *address) {
+                self.posts.push(Post::new(address.clone(), Origin::Announced, every, self.posts.len()));
+            }
+        }
+        // Only who answers can leave somebody out.
+        if views.iter().any(|v| v.fresh().is_some()) {
+            for post in self.posts.iter_mut().filter(|p| p.origin == Origin::Announced) {
+                let here = announced.contains(&post.address) || matches!(post.view.state, State::Answering);
+                post.left = if here { None } else { post.left.or(Some(now)) };
+            }
+        }
+        let limits = &self.spec.limits;
+        self.posts.retain(|p| p.left.is_none_or(|at| now.since(at) < p.origin.kept(limits)));
+        if self.roster.has_patterns() {
+            let named = |p: &&Post<P>| matches!(p.origin, Origin::Named | Origin::Mustered);
+            self.spec.members = self.posts.iter().filter(named).map(|p| p.address.to_string()).collect();
+        }
+    }
+
+    fn picture(&self, views: &[View<P::Seen>], now: Moment) -> Group {
+        let mut group = self.probe.picture(&self.spec, views, now);
+        group.reasons.extend(self.roster.reasons());
+        for member in &mut group.members {
+            if let Some(pod) = self.roster.name_of(&member.address) {
+                member.detail("pod", pod);
+            }
+            if let Some(post) = self.posts.iter().find(|p| p.address == member.address && p.left.is_some()) {
+                member.reasons.extend(post.origin.gone(&self.spec.limits));
+            }
+        }
+        group
     }
 
     fn forget_refusals(&mut self) {
@@ -107,7 +168,7 @@ impl<P: Probe> MiddlewareSource<P> {
         let limit = every / 2 / u32::from(P::ROUNDS.max(1));
         let mut pause = Duration::ZERO;
         let again = self.again.clone();
-        let mut samples = 0_u32;
+        let (mut samples, mut complete) = (0_u32, false);
         // A run starts after a person said retry, or for the first time.
         self.forget_refusals();
         loop {
@@ -119,15 +180,15 @@ impl<P: Probe> MiddlewareSource<P> {
             let watch = Stopwatch::start();
             tokio::select! {
                 () = cx.stop.cancelled() => return Ok(()),
-                () = self.tick(&cx, limit) => {}
+                () = self.tick(&cx, limit, every) => {}
             }
-            self.follow(every);
+            self.follow(every, cx.clock.now());
             let views = self.views();
-            let group = self.probe.picture(&self.spec, &views, cx.clock.now());
+            let group = self.picture(&views, cx.clock.now());
             cx.out.send(vec![Fact::Group(Box::new(Change::Upsert(group)))]).await;
-            if views.iter().any(|v| v.fresh().is_some()) {
+            if views.iter().any(|v| v.fresh().is_some()) || (views.is_empty() && self.roster.trouble().is_none()) {
                 cx.out.answered().await;
-            } else if let Some(trouble) = worst(&views) {
+            } else if let Some(trouble) = self.roster.trouble().or_else(|| worst(&views)) {
                 let error = source_error(trouble);
                 if error.state == SourceState::AuthLost {
                     cx.out.complete().await;
@@ -136,7 +197,10 @@ impl<P: Probe> MiddlewareSource<P> {
                 cx.out.trouble(error).await;
             }
             samples = samples.saturating_add(1);
-            if samples == P::SAMPLES {
+            // Whoever was found last is waited for, but not for ever: each may name another one.
+            let found = samples >= P::SAMPLES + MOST_STEPS || !self.posts.iter().any(|p| matches!(p.view.state, State::Unasked));
+            if samples >= P::SAMPLES && found && !complete {
+                complete = true;
                 cx.out.complete().await;
             }
             pause = spread(every).saturating_sub(watch.elapsed());
@@ -156,118 +220,6 @@ fn source_error(trouble: &Trouble) -> SourceError {
         TroubleKind::Unreachable | TroubleKind::Mute | TroubleKind::Busy | TroubleKind::Tls | TroubleKind::Broken => SourceState::Unreachable,
     };
     SourceError::new(state, trouble.text.clone(), trouble.remedy.clone())
-}
-
-impl<P: Probe> Post<P> {
-    fn new(address: Name, every: Duration, seed: usize) -> Self {
-        Self {
-            view: View { address: address.clone(), state: State::Unasked, seen: None, answered_at: None, took: Duration::ZERO },
-            address,
-            link: None,
-            before: None,
-            backoff: Backoff::new(every, LONGEST_WAIT.max(every), seed as u64 + 1),
-            not_before: Moment::default(),
-            refused: None,
-        }
-    }
-
-    /// Lifts a refusal when the password is another one than the refused.
-    async fn recheck(&mut self, spec: &Spec, now: Moment) {
-        let Some((refused, looked)) = &mut self.refused else { return };
-        if now.since(*looked) < SECRET_AGAIN {
-            return;
-        }
-        *looked = now;
-        if let Ok(Ok(secret)) = timeout(Duration::from_secs(2), spec.account.password.fetch()).await
-            && secret.as_ref().map(ExposeSecret::expose_secret) != refused.as_ref().map(ExposeSecret::expose_secret)
-        {
-            self.refused = None;
-        }
-    }
-
-    async fn ask(&mut self, probe: &P, spec: &Spec, cx: &Cx, round: u8, others: &[View<P::Seen>], limit: Duration) {
-        let now = cx.clock.now();
-        let silent = matches!(self.view.state, State::Silent { .. });
-        if self.refused.is_some() || (round > 0 && silent) || (self.link.is_none() && now < self.not_before) {
-            return;
-        }
-        let watch = Stopwatch::start();
-        let (so_far, before) = (if round == 0 { None } else { self.view.seen.clone() }, self.before.clone());
-        let opened = self.link.is_some();
-        let answer = timeout(limit, async {
-            let link = match &mut self.link {
-                Some(link) => link,
-                empty => empty.insert(probe.open(Target { spec, address: &self.address, redact: &cx.redact }).await?),
-            };
-            cx.meter.request();
-            let question =
-                Question { spec, address: &self.address, now, round, so_far: so_far.as_ref(), before: before.as_ref(), others, meter: cx.meter.as_ref() };
-            probe.ask(link, question).await
-        })
-        .await;
-        let answer = if let Ok(answer) = answer {
-            answer
-        } else {
-            let known = if silent { self.view.trouble().cloned() } else { None };
-            let opened = if opened || self.link.is_some() { Dialled::Open } else { Dialled::Not };
-            Err(why_mute(&self.address, spec, opened, known, limit).await)
-        };
-        match answer {
-            Ok(seen) => {
-                self.backoff.reset();
-                self.view.state = State::Answering;
-                self.view.seen = Some(seen);
-                self.view.answered_at = Some(cx.clock.now());
-                self.view.took = if round == 0 { watch.elapsed() } else { self.view.took + watch.elapsed() };
-            }
-            Err(trouble) => self.fell_silent(spec, trouble, cx.clock.now()).await,
-        }
-    }
-
-    async fn fell_silent(&mut self, spec: &Spec, trouble: Trouble, now: Moment) {
-        self.link = None;
-        match trouble.kind {
-            TroubleKind::Refused => {
-                let secret = spec.account.password.fetch().await.ok().flatten();
-                self.refused = Some((secret, now));
-            }
-            // A refused connection costs the server nothing: the next tick may try again.
-            TroubleKind::Unreachable => {}
-            TroubleKind::Mute | TroubleKind::Busy | TroubleKind::Tls | TroubleKind::Broken => self.not_before = now.plus(self.backoff.next()),
-        }
-        let since = match self.view.state {
-            State::Silent { since, .. } => since,
-            State::Answering | State::Unasked => now,
-        };
-        self.view.state = State::Silent { since, trouble };
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Dialled {
-    Open,
-    Not,
-}
-
-/// No answer in time: does it take connections at all? Looked up once a silence, since each look counts as a broken login.
-async fn why_mute(address: &str, spec: &Spec, dialled: Dialled, known: Option<Trouble>, limit: Duration) -> Trouble {
-    let mute = || Trouble::new(TroubleKind::Mute, format!("{address} takes connections but has not answered within {:.1} s.", limit.as_secs_f64()), "");
-    if dialled == Dialled::Open {
-        return mute();
-    }
-    if let Some(trouble) = known {
-        return trouble;
-    }
-    match (&spec.reach, Server::parse(address, 0)) {
-        (Reach::Direct, Ok(Server { host, port, .. })) if port != 0 => {
-            match timeout(Duration::from_millis(500), TcpStream::connect((host.as_str(), port))).await {
-                Ok(Ok(_)) => mute(),
-                Ok(Err(error)) => Trouble::unreachable(format!("{address}: {error}")),
-                Err(_) => Trouble::unreachable(format!("{address}: no answer to a connection within {:.1} s.", limit.as_secs_f64())),
-            }
-        }
-        _ => mute(),
-    }
 }
 
 impl<P: Probe> Source for MiddlewareSource<P> {

@@ -30,6 +30,11 @@ struct Fake {
     in_flight: Arc<Mutex<BTreeMap<String, u32>>>,
     /// At most one may ever be in flight.
     crowded: Arc<AtomicBool>,
+    /// "found" is announced no more, and does not answer.
+    left: Arc<AtomicBool>,
+    /// The kept connection of "seed" is cut off before the next answer.
+    cut: Arc<AtomicBool>,
+    silences: Arc<Mutex<Vec<Name>>>,
 }
 
 impl Fake {
@@ -64,6 +69,11 @@ impl Probe for Fake {
             *n += 1;
             self.crowded.fetch_or(*n > 1, Ordering::SeqCst);
         }
+        let gone = q.address == "found" && self.left.load(Ordering::SeqCst);
+        if gone || (q.address == "seed" && self.cut.swap(false, Ordering::SeqCst)) {
+            *self.in_flight.lock().unwrap().entry(q.address.to_owned()).or_default() -= 1;
+            return Err(Trouble::unreachable("cut off"));
+        }
         if q.address == "frozen" {
             *self.in_flight.lock().unwrap().entry(q.address.to_owned()).or_default() -= 1;
             std::future::pending::<()>().await;
@@ -74,10 +84,12 @@ impl Probe for Fake {
     }
 
     fn announced(&self, views: &[View<u32>]) -> Vec<Name> {
-        if views.iter().any(|v| &*v.address == "seed" && v.fresh().is_some()) { vec![Name::from("found"), Name::from("seed")] } else { Vec::new() }
+        let told = views.iter().any(|v| &*v.address == "seed" && v.fresh().is_some()) && !self.left.load(Ordering::SeqCst);
+        if told { vec![Name::from("found"), Name::from("seed")] } else { Vec::new() }
     }
 
     fn picture(&self, _: &Spec, views: &[View<u32>], _: Moment) -> Group {
+        self.silences.lock().unwrap().extend(views.iter().filter(|v| v.trouble().is_some()).map(|v| v.address.clone()));
         let mut group = Group::new("fake", "group");
         group.members = views
             .iter()
@@ -98,6 +110,9 @@ struct Ear {
 }
 
 impl Ear {
+    fn says(&self, address: &str, code: &str) -> bool {
+        self.last.lock().unwrap().iter().flat_map(|g| &g.members).any(|m| &*m.address == address && m.reasons.iter().any(|r| r.code == code))
+    }
     fn role(&self, address: &str) -> String {
         let last = self.last.lock().unwrap();
         last.iter().flat_map(|g| &g.members).find(|m| &*m.address == address).map_or_else(String::new, |m| m.role.to_string())
@@ -186,6 +201,36 @@ async fn a_frozen_member_holds_nobody_up_and_an_announced_one_is_asked() {
     assert!(r.ear.trouble.lock().unwrap().is_none());
     r.stop.cancel();
     assert_eq!(r.task.await.unwrap(), Ok(()));
+}
+
+#[tokio::test]
+async fn a_cut_connection_is_dialled_again_at_once_and_is_no_silence() {
+    let r = run(&["seed"], Password::None);
+    until("it answers", || r.ear.role("seed") == "answers").await;
+    r.fake.cut.store(true, Ordering::SeqCst);
+    let asked = r.fake.asked("seed");
+    until("more ticks", || r.fake.asked("seed") >= asked + 6).await;
+    assert_eq!(r.fake.opened("seed"), 2);
+    assert!(!r.fake.silences.lock().unwrap().contains(&Name::from("seed")), "a server that cuts its clients off is well");
+    r.stop.cancel();
+}
+
+#[tokio::test]
+async fn whoever_left_is_marked_and_then_let_go() {
+    let r = run(&["seed", "gone"], Password::None);
+    until("the announced one", || r.ear.role("found") == "answers").await;
+    r.fake.left.store(true, Ordering::SeqCst);
+    until("it is marked", || r.ear.says("found", "middleware.member.left")).await;
+    assert!(!r.ear.says("gone", "middleware.member.left"), "a named one never leaves");
+    // Back in time, it is a member like any other.
+    r.fake.left.store(false, Ordering::SeqCst);
+    until("it is back", || r.ear.role("found") == "answers" && !r.ear.says("found", "middleware.member.left")).await;
+    r.fake.left.store(true, Ordering::SeqCst);
+    until("it is marked again", || r.ear.says("found", "middleware.member.left")).await;
+    r.clock.advance(Duration::from_mins(61));
+    until("its row goes", || r.ear.role("found").is_empty() && !r.ear.role("seed").is_empty()).await;
+    assert_eq!(r.ear.role("gone"), "silent");
+    r.stop.cancel();
 }
 
 #[tokio::test]

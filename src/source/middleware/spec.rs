@@ -12,7 +12,7 @@ use super::reach::Reach;
 use crate::model::id::Name;
 use crate::model::limits::MiddlewareLimits;
 
-pub use crate::link::tls::Tls;
+pub use crate::link::tls::{Identity, Tls};
 
 /// Everything a kind is told. Fields that a kind has no use for are ignored by it.
 #[derive(Clone, Debug)]

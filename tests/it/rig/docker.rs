@@ -13,6 +13,23 @@ use super::watch::Behind;
 /// Debian's client; another one may stand before it on PATH.
 const CLIENT: &str = "/usr/bin/docker";
 
+/// The libraries of the Redis server, its loader among them.
+fn libraries() -> Vec<String> {
+    let text = super::sshd::sh("ldd /usr/bin/redis-server");
+    text.split_whitespace().filter(|w| w.starts_with('/')).map(ToOwned::to_owned).collect()
+}
+
+/// A folder with the Redis server, its libraries, and its loader as `ld.so`.
+pub fn carried(to: &std::path::Path) {
+    fs::create_dir_all(to).expect("a folder");
+    fs::copy("/usr/bin/redis-server", to.join("redis-server")).expect("redis-server");
+    for library in libraries() {
+        let name = library.rsplit('/').next().expect("a name");
+        let name = if name.starts_with("ld-linux") { "ld.so" } else { name };
+        fs::copy(&library, to.join(name)).expect("a library");
+    }
+}
+
 pub struct Docker {
     dir: tempfile::TempDir,
     daemon: Child,
@@ -27,7 +44,15 @@ impl Docker {
         let mut command = Command::new("dockerd");
         command
             .args(["--data-root", &format!("{d}/data"), "--exec-root", &format!("{d}/exec"), "-p", &format!("{d}/pid")])
-            .args(["-H", &format!("unix://{d}/sock"), "--iptables=false", "--bridge=none", "--storage-driver=overlay2"])
+            .args([
+                "-H",
+                &format!("unix://{d}/sock"),
+                "-H",
+                &format!("unix://{}", Self::shared(dir.path())),
+                "--iptables=false",
+                "--bridge=none",
+                "--storage-driver=overlay2",
+            ])
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("log"))
             .stderr(log);
@@ -49,6 +74,48 @@ impl Docker {
         let tar = self.dir.path().join("bb.tar").display().to_string();
         super::sshd::sh(&format!("tar -C {} -cf {tar} .", root.display()));
         tar
+    }
+
+    /// `redis:bare` has the server and its libraries only, `redis:shell` also a busybox.
+    pub fn redis_images(&self) {
+        let root = self.dir.path().join("redis");
+        let bin = root.join("usr/bin");
+        fs::create_dir_all(&bin).expect("bin");
+        fs::copy("/usr/bin/redis-server", bin.join("redis-server")).expect("redis-server");
+        for library in libraries() {
+            let to = root.join(library.trim_start_matches('/'));
+            fs::create_dir_all(to.parent().expect("a folder")).expect("lib");
+            fs::copy(&library, to).expect("a library");
+        }
+        let tar = self.dir.path().join("redis.tar").display().to_string();
+        let pack = |tag: &str| {
+            super::sshd::sh(&format!("tar -C {} -cf {tar} .", root.display()));
+            self.run(&format!("import {tar} redis:{tag}"));
+        };
+        pack("bare");
+        fs::copy("/usr/bin/busybox", bin.join("busybox")).expect("busybox");
+        for tool in ["sh", "nc", "sleep"] {
+            std::os::unix::fs::symlink("busybox", bin.join(tool)).expect("a link");
+        }
+        pack("shell");
+    }
+
+    /// What `status --json` says where this dockerd is the one.
+    pub fn status(&self, home: &std::path::Path) -> serde_json::Value {
+        let mut command = Command::new(super::terminal::binary());
+        command.args(["status", "--json", "--timeout", "20"]).env_clear().envs(super::terminal::environment(home));
+        command.env("DOCKER_HOST", self.host()).env("PATH", format!("/usr/bin:{}", std::env::var("PATH").unwrap_or_default()));
+        let out = command.output().expect("it runs");
+        serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&out.stderr)))
+    }
+
+    /// A socket that machines of other mount namespaces see as well.
+    fn shared(dir: &std::path::Path) -> String {
+        format!("/dev/shm/{}.sock", dir.file_name().expect("a name").to_string_lossy())
+    }
+
+    pub fn shared_host(&self) -> String {
+        format!("unix://{}", Self::shared(self.dir.path()))
     }
 
     pub fn host(&self) -> String {
@@ -90,14 +157,19 @@ impl Drop for Docker {
     fn drop(&mut self) {
         self.signal("CONT");
         let _ = self.try_run("ps -aq").map(|ids| self.try_run(&format!("rm -f {}", ids.replace('\n', " "))));
+        // Their bridges would outlive the daemon.
+        let _ = self.try_run("network prune -f");
         self.signal("TERM");
+        let shared = Self::shared(self.dir.path());
         for _ in 0..100 {
             if matches!(self.daemon.try_wait(), Ok(Some(_))) {
+                let _ = fs::remove_file(&shared);
                 return;
             }
             std::thread::sleep(Duration::from_millis(100));
         }
         let _ = self.daemon.kill();
         let _ = self.daemon.wait();
+        let _ = fs::remove_file(&shared);
     }
 }

@@ -353,3 +353,41 @@ pub fn follow_nine(source: &Server, replica: &Server) {
     ));
     caught_up(replica, "SELECT COUNT(*) FROM mall.t", "1");
 }
+
+/// Three MySQL 9 in one replication group, the first of them its primary, with our account.
+pub fn group_of_nine() -> Vec<Server> {
+    let seats: Vec<u16> = (0..3).map(|_| free_port()).collect();
+    let seeds = seats.iter().map(|p| format!("127.0.0.1:{p}")).collect::<Vec<_>>().join(",");
+    let start = |(n, seat): (u32, &u16)| {
+        let own = format!("--loose-group-replication-local-address=127.0.0.1:{seat}");
+        let seeds = format!("--loose-group-replication-group-seeds={seeds}");
+        Server::mysql9(
+            n + 1,
+            &[
+                "--report-host=127.0.0.1",
+                "--plugin-load-add=group_replication.so",
+                "--loose-group-replication-group-name=aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa",
+                "--loose-group-replication-start-on-boot=OFF",
+                "--loose-group-replication-communication-stack=XCOM",
+                "--loose-group-replication-ip-allowlist=127.0.0.1/8",
+                "--loose-group-replication-recovery-get-public-key=ON",
+                "--loose-group-replication-member-expel-timeout=30",
+                &own,
+                &seeds,
+            ],
+        )
+    };
+    let all: Vec<Server> = (0..3).zip(&seats).map(start).collect();
+    for (n, server) in all.iter().enumerate() {
+        server.sql(
+            "SET sql_log_bin=0; CREATE USER repl@'%' IDENTIFIED BY 'replpw';\
+             GRANT REPLICATION SLAVE, CONNECTION_ADMIN, BACKUP_ADMIN, GROUP_REPLICATION_STREAM ON *.* TO repl@'%';\
+             CREATE USER deck@'%' IDENTIFIED BY 'deck-pw-1'; GRANT REPLICATION CLIENT, PROCESS, SHOW DATABASES ON *.* TO deck@'%';\
+             GRANT SELECT ON performance_schema.* TO deck@'%'; SET sql_log_bin=1;\
+             CHANGE REPLICATION SOURCE TO SOURCE_USER='repl', SOURCE_PASSWORD='replpw' FOR CHANNEL 'group_replication_recovery'; RESET BINARY LOGS AND GTIDS",
+        );
+        let first = if n == 0 { "SET GLOBAL group_replication_bootstrap_group=ON;" } else { "" };
+        server.sql(&format!("{first} START GROUP_REPLICATION; SET GLOBAL group_replication_bootstrap_group=OFF"));
+    }
+    all
+}

@@ -8,14 +8,14 @@ use http_body_util::BodyExt;
 use tokio::task::JoinSet;
 
 use super::container::{Who, follow};
-use super::object::{Event, Pod, PodList, WorkloadObject};
+use super::object::{Event, Pod, PodList};
 use super::{Asked, told};
 use crate::base::backoff::Backoff;
 use crate::link::kube::Failure;
 use crate::model::id::{Name, Uid};
 use crate::model::log::{Containers, Mode, Run};
 use crate::model::workload::WorkloadKind;
-use crate::source::kube::escape;
+use crate::source::kube::{Selecting, escape};
 
 const LIMIT: Duration = Duration::from_secs(20);
 /// What a watch is asked to last.
@@ -93,7 +93,7 @@ pub(super) async fn workload(asked: &Asked, namespace: &Name, kind: WorkloadKind
         WorkloadKind::Job | WorkloadKind::CronJob => "batch/v1/namespaces/{}/jobs",
     };
     let path = format!("/apis/{}/{}", group.replace("{}", &escape(namespace)), escape(name));
-    let object: WorkloadObject = insist(asked, &path).await?;
+    let object: Selecting = insist(asked, &path).await?;
     selector(asked, Some(namespace), &object.selector(), containers).await
 }
 

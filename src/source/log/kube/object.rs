@@ -145,49 +145,6 @@ pub(super) struct Event {
     pub(super) object: serde_json::Value,
 }
 
-/// What selects the pods of a workload.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct WorkloadObject {
-    spec: WorkloadSpec,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct WorkloadSpec {
-    selector: Selector,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Selector {
-    match_labels: std::collections::BTreeMap<String, String>,
-    match_expressions: Vec<Expression>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Expression {
-    key: String,
-    operator: String,
-    values: Vec<String>,
-}
-
-impl WorkloadObject {
-    /// As `labelSelector` writes it.
-    pub(super) fn selector(&self) -> String {
-        let s = &self.spec.selector;
-        let labels = s.match_labels.iter().map(|(k, v)| format!("{k}={v}"));
-        let rest = s.match_expressions.iter().map(|e| match e.operator.as_str() {
-            "In" => format!("{} in ({})", e.key, e.values.join(",")),
-            "NotIn" => format!("{} notin ({})", e.key, e.values.join(",")),
-            "DoesNotExist" => format!("!{}", e.key),
-            _ => e.key.clone(),
-        });
-        labels.chain(rest).collect::<Vec<_>>().join(",")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{from_value, json};
@@ -214,14 +171,6 @@ mod tests {
         assert_eq!(pod("Never", "Failed", 1).future("c"), over(1));
         assert_eq!(pod("Always", "Running", 0).restarts("c"), 2);
         assert_eq!(pod("Always", "Running", 0).containers(&Containers::All), ["i", "c"]);
-    }
-
-    #[test]
-    fn selectors_are_written_as_the_api_reads_them() {
-        let w: WorkloadObject = from_value(json!({"spec": {"selector": {"matchLabels": {"app": "a", "tier": "b"},
-            "matchExpressions": [{"key": "env", "operator": "In", "values": ["x", "y"]}, {"key": "old", "operator": "DoesNotExist"}]}}}))
-        .unwrap();
-        assert_eq!(w.selector(), "app=a,tier=b,env in (x,y),!old");
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! Opens a connection and says in words why that failed.
 
-use std::any::Any;
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
-use mysql_async::{ChangeUserOpts, Conn, DriverError, Error, IoError, Opts, OptsBuilder, Row, ServerError, SslOpts};
+use mysql_async::{ChangeUserOpts, ClientIdentity, Conn, DriverError, Error, IoError, Opts, OptsBuilder, Row, ServerError, SslOpts};
 use secrecy::ExposeSecret;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::dialect::Dialect;
 use super::record::Record;
@@ -13,7 +13,6 @@ use crate::base::clock::Moment;
 use crate::base::text::clean;
 use crate::port::Meter;
 use crate::source::middleware::member::{Target, Trouble, TroubleKind};
-use crate::source::middleware::reach::End;
 use crate::source::middleware::spec::Tls;
 
 const DEFAULT_PORT: u16 = 3306;
@@ -31,7 +30,7 @@ pub struct Link {
     pub account: String,
     pub may_see_threads: Right,
     pub tls: String,
-    _way: Option<Box<dyn Any + Send + Sync>>,
+    _carry: Option<AbortOnDropHandle<()>>,
     /// When the rights were last read; a server keeps those of the login.
     rights_at: Moment,
 }
@@ -63,7 +62,7 @@ impl Answer {
 
 impl Link {
     pub async fn open(to: Target<'_>) -> Result<Self, Trouble> {
-        let way = to.spec.reach.dial(to.address, DEFAULT_PORT).await?;
+        let near = to.spec.reach.near_end(to.address, DEFAULT_PORT).await?;
         let password = to.spec.account.password.fetch().await.map_err(|why| Trouble::new(TroubleKind::Refused, why, ""))?;
         if let Some(secret) = &password {
             to.redact.learn(secret.expose_secret());
@@ -77,18 +76,7 @@ impl Link {
             .wait_timeout(Some(IDLE_SECONDS))
             .stmt_cache_size(0)
             .connect_attribute("program_name", "quarterdeck");
-        let builder = match &way.end {
-            End::Tcp { host, port } => builder.ip_or_hostname(host.clone()).tcp_port(*port),
-            End::Unix(_) if to.spec.tls != Tls::Off => {
-                return Err(Trouble::new(
-                    TroubleKind::Tls,
-                    format!("{}: TLS is asked for, but the way there is a socket, on which the client speaks none.", to.address),
-                    "Let the way end at a loopback port, or leave `tls` out: the way itself is encrypted.",
-                ));
-            }
-            End::Unix(path) => builder.socket(Some(path.to_string_lossy().into_owned())),
-        };
-        let opts: Opts = builder.ssl_opts(ssl(to)?).into();
+        let opts: Opts = builder.ip_or_hostname(near.host).tcp_port(near.port).ssl_opts(ssl(to)?).into();
         let mut conn = Conn::new(opts).await.map_err(|error| login_trouble(&error, to))?;
         let what = "SELECT VERSION(), @@version_comment, CURRENT_USER()";
         let first: Option<Row> = conn.query_first(what).await.map_err(|error| broken_off(&error, to.address))?;
@@ -101,7 +89,7 @@ impl Link {
             account: first.at(2).unwrap_or("").to_owned(),
             may_see_threads: Right::Missing,
             tls: String::new(),
-            _way: way.guard,
+            _carry: near.carry,
             rights_at: Moment::default(),
         };
         let meter = Meter::default();
@@ -161,9 +149,9 @@ fn sees_threads(grant: &str) -> bool {
 }
 
 fn ssl(to: Target<'_>) -> Result<Option<SslOpts>, Trouble> {
-    Ok(match &to.spec.tls {
-        Tls::Off => None,
-        Tls::Unverified => Some(SslOpts::default().with_danger_accept_invalid_certs(true).with_danger_skip_domain_validation(true)),
+    let opts = match to.spec.tls.known() {
+        Tls::Off => return Ok(None),
+        Tls::Unverified | Tls::Identified { .. } => SslOpts::default().with_danger_accept_invalid_certs(true).with_danger_skip_domain_validation(true),
         Tls::Pinned { .. } => {
             let text = format!("{}: a MySQL server's certificate cannot be known by its fingerprint here.", to.address);
             return Err(Trouble::new(TroubleKind::Tls, text, "Take tls.fingerprint out, and name the certificate of its authority as tls.ca."));
@@ -176,11 +164,17 @@ fn ssl(to: Target<'_>) -> Result<Option<SslOpts>, Trouble> {
             // Through a tunnel the client would check 127.0.0.1: the member's own name is what counts.
             let own = crate::source::middleware::reach::split(to.address, DEFAULT_PORT).map(|(host, _)| host);
             match server_name.clone().or(own) {
-                Some(name) => Some(opts.with_danger_tls_hostname_override(Some(name))),
-                None => Some(opts),
+                Some(name) => opts.with_danger_tls_hostname_override(Some(name)),
+                None => opts,
             }
         }
-    })
+    };
+    Ok(Some(match &to.spec.tls {
+        Tls::Identified { identity, .. } => {
+            opts.with_client_identity(Some(ClientIdentity::new(identity.certificate.clone().into(), identity.key.clone().into())))
+        }
+        _ => opts,
+    }))
 }
 
 fn login_trouble(error: &Error, to: Target<'_>) -> Trouble {

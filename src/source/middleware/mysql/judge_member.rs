@@ -7,7 +7,7 @@ use crate::model::limits::MiddlewareLimits;
 use crate::model::reason::{Arg, Reason};
 use crate::model::verdict::Verdict;
 use crate::source::middleware::member::{Trouble, TroubleKind, View};
-use crate::source::middleware::spec::{Spec, Tls};
+use crate::source::middleware::spec::Spec;
 
 pub(super) fn member(view: &View<Seen>, lines: &[Line<'_>], spec: &Spec) -> Vec<Reason> {
     let followers: Vec<&Line<'_>> = lines.iter().filter(|l| l.source.is_some_and(|s| s.address == view.address)).collect();
@@ -28,7 +28,7 @@ pub(super) fn member(view: &View<Seen>, lines: &[Line<'_>], spec: &Spec) -> Vec<
         reasons.push(Reason::crit("mysql.chain.no-log"));
     }
     semi_sync(seen, spec, &mut reasons);
-    if spec.tls == Tls::Unverified {
+    if spec.tls.is_unverified() {
         reasons.push(Reason::note("middleware.tls.unverified"));
     }
     reasons

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
+use crate::model::group::Offer;
+
 /// The newer APIs wrap what they say; the older ones mostly do not.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
@@ -105,6 +107,79 @@ impl Service {
     /// The group only where it is not the usual one.
     pub fn full_name(&self) -> String {
         if self.group_name.is_empty() || self.group_name == "DEFAULT_GROUP" { self.name.clone() } else { format!("{}@@{}", self.group_name, self.name) }
+    }
+}
+
+/// One page of services with their instances.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(transparent)]
+pub struct Catalog(pub Detailed);
+
+/// The older APIs give a bare list, the newest a page.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Detailed {
+    List(Vec<ServiceDetail>),
+    #[serde(rename_all = "camelCase")]
+    Page { page_items: Vec<ServiceDetail> },
+}
+
+impl Default for Detailed {
+    fn default() -> Self {
+        Self::List(Vec::new())
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ServiceDetail {
+    pub service_name: String,
+    pub group_name: String,
+    /// By cluster, which is mostly DEFAULT.
+    pub cluster_map: BTreeMap<String, ClusterDetail>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct ClusterDetail {
+    pub hosts: Vec<Instance>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Instance {
+    /// None where it is registered by a name.
+    #[serde(deserialize_with = "address")]
+    pub ip: Option<std::net::IpAddr>,
+    pub port: u16,
+    #[serde(default, alias = "valid")]
+    pub healthy: bool,
+    #[serde(default = "yes")]
+    pub enabled: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn address<'de, D: Deserializer<'de>>(from: D) -> Result<Option<std::net::IpAddr>, D::Error> {
+    Ok(String::deserialize(from)?.parse().ok())
+}
+
+impl Instance {
+    pub fn offer(&self) -> Offer {
+        if self.healthy && self.enabled { Offer::Given } else { Offer::Withheld }
+    }
+}
+
+impl Catalog {
+    /// Each instance with its service's name, the group in it only where it is not the usual one.
+    pub fn instances(self) -> Vec<(String, Instance)> {
+        let (Detailed::List(services) | Detailed::Page { page_items: services }) = self.0;
+        let of = |s: ServiceDetail| {
+            let name = Service { name: s.service_name, group_name: s.group_name, ..Service::default() }.full_name();
+            s.cluster_map.into_values().flat_map(|c| c.hosts).map(move |i| (name.clone(), i)).collect::<Vec<_>>()
+        };
+        services.into_iter().flat_map(of).collect()
     }
 }
 

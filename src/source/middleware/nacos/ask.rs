@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use super::answer::{Metrics, Node, OldLeader, OldServers, Page, Raft, Wrapped};
+use super::answer::{Catalog, Metrics, Node, OldLeader, OldServers, Page, Raft, Wrapped};
 use super::dialect::Dialect;
-use super::seen::{Door, Grpc, Seen, Services};
+use super::seen::{Door, Grpc, Registered, Seen, Services};
 use super::{Link, context, token};
 use crate::base::text::clean;
 use crate::link::http::{Client, Failure, Request, Response};
@@ -16,10 +16,13 @@ use crate::model::id::Name;
 use crate::port::Meter;
 use crate::source::middleware::member::{Question, Trouble};
 use crate::source::middleware::reach::Reach;
-use crate::source::middleware::{http, line};
+use crate::source::middleware::http;
 
 /// Services that are looked at, of each namespace; what is beyond is counted.
 const PAGE: usize = 500;
+/// How often the instances themselves are listed, and how many are looked at.
+const INSTANCES: Duration = Duration::from_secs(30);
+const MOST_INSTANCES: usize = 5000;
 /// How often the port of the newer clients is tried.
 const GRPC: Duration = Duration::from_secs(30);
 const GRPC_WAIT: Duration = Duration::from_millis(500);
@@ -91,6 +94,7 @@ pub(super) async fn own(link: &mut Link, question: &Question<'_, Seen>) -> Resul
         }
     }
     let services = services(&mut talk, dialect, question).await?;
+    let registered = registered(&mut talk, dialect, question).await?;
     let denied = talk.denied;
     let version = nodes.iter().flatten().find(|n| n.address == own).or(nodes.iter().flatten().next()).map(|n| n.extend_info.version.clone());
     let mut seen = Seen {
@@ -102,6 +106,7 @@ pub(super) async fn own(link: &mut Link, question: &Question<'_, Seen>) -> Resul
         nodes,
         metrics,
         services,
+        registered,
         grpc: before.map(|b| b.grpc.clone()).unwrap_or_default(),
         denied,
         odd: 0,
@@ -152,10 +157,8 @@ async fn first_raft(talk: &mut Talk<'_>, nodes: &mut [Node]) -> Result<Option<St
 }
 
 async fn services(talk: &mut Talk<'_>, dialect: Dialect, question: &Question<'_, Seen>) -> Result<Option<Services>, Trouble> {
-    let wanted = question.spec.settings.get("namespaces").map_or("public", String::as_str);
     let mut all: Option<Services> = None;
-    for namespace in wanted.split(',').map(str::trim).filter(|n| !n.is_empty()) {
-        let id: String = form_urlencoded::byte_serialize(namespace.as_bytes()).collect();
+    for id in namespaces(question) {
         if let Some(page) = talk.get::<Page>("services", &dialect.services(&id, PAGE)).await? {
             let all = all.get_or_insert_default();
             all.count += page.count;
@@ -163,6 +166,30 @@ async fn services(talk: &mut Talk<'_>, dialect: Dialect, question: &Question<'_,
         }
     }
     Ok(all)
+}
+
+/// The instances themselves, asked of the first server that answers: the counts of the others are compared already.
+async fn registered(talk: &mut Talk<'_>, dialect: Dialect, question: &Question<'_, Seen>) -> Result<Option<Registered>, Trouble> {
+    let before = question.before.and_then(|b| b.seen.registered.clone());
+    let first = question.others.iter().find(|v| v.fresh().is_some()).is_none_or(|v| *v.address == *question.address);
+    if !first || before.as_ref().is_some_and(|b| question.now.since(b.at) < INSTANCES) {
+        return Ok(before.filter(|_| first));
+    }
+    let mut list = Vec::new();
+    for namespace in namespaces(question) {
+        if let Some(catalog) = talk.get::<Catalog>("instances", &dialect.catalog(&namespace, PAGE)).await? {
+            list.extend(catalog.instances());
+        }
+    }
+    list.truncate(MOST_INSTANCES);
+    Ok(Some(Registered { at: question.now, list }))
+}
+
+/// The ids of those that are looked at, as a query has them.
+fn namespaces(question: &Question<'_, Seen>) -> Vec<String> {
+    let wanted = question.spec.settings.get("namespaces").map_or("public", String::as_str);
+    let names = wanted.split(',').map(str::trim).filter(|n| !n.is_empty());
+    names.map(|n| form_urlencoded::byte_serialize(n.as_bytes()).collect()).collect()
 }
 
 /// A stranger who may list the services may also change them.
@@ -177,12 +204,8 @@ async fn grpc(reach: &Reach, client: &Client, question: &Question<'_, Seen>) -> 
     let (server, at) = (client.server(), question.now);
     let Some(port) = server.port.checked_add(1000) else { return Grpc::NotTried };
     let target = if server.host.contains(':') { format!("[{}]:{port}", server.host) } else { format!("{}:{port}", server.host) };
-    let dial = async {
-        let way = reach.dial(&target, port).await?;
-        line::bare(&way, &target).await.map(drop)
-    };
-    match timeout(GRPC_WAIT, dial).await {
-        Ok(Ok(())) => Grpc::Open { at },
+    match timeout(GRPC_WAIT, reach.open(&target, port)).await {
+        Ok(Ok(_)) => Grpc::Open { at },
         Ok(Err(trouble)) => Grpc::Closed { port, text: clean(&trouble.text).into_owned(), at },
         Err(_) => Grpc::Closed { port, text: format!("{target}: no answer to a connection within {:.1} s", GRPC_WAIT.as_secs_f64()), at },
     }

@@ -54,6 +54,14 @@ impl Dialect {
         }
     }
 
+    /// One page of services with their instances.
+    pub fn catalog(self, namespace: &str, size: usize) -> String {
+        match self {
+            Self::First | Self::Second => self.services(namespace, size).replace("withInstances=false", "withInstances=true"),
+            Self::Third => format!("{}&withInstances=true", self.services(namespace, size)),
+        }
+    }
+
     pub fn login(self) -> &'static str {
         match self {
             Self::First | Self::Second => "/v1/auth/login",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::answer::{Metrics, Node, Service};
+use super::answer::{Instance, Metrics, Node, Service};
 use super::dialect::Dialect;
 use crate::base::clock::Moment;
 use crate::model::fact::Denied;
@@ -20,6 +20,8 @@ pub struct Seen {
     pub nodes: Option<Vec<Node>>,
     pub metrics: Option<Metrics>,
     pub services: Option<Services>,
+    /// Asked of one server only, and seldom.
+    pub registered: Option<Registered>,
     pub grpc: Grpc,
     pub denied: Vec<Denied>,
     /// Polls in a row in which its count of instances differed from that of most others.
@@ -50,6 +52,13 @@ impl Services {
     pub fn healthy(&self) -> u64 {
         self.list.iter().map(|s| s.healthy_instance_count).sum()
     }
+}
+
+/// Every instance of the services, with the service's name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Registered {
+    pub at: Moment,
+    pub list: Vec<(String, Instance)>,
 }
 
 /// The port at which clients of 2.0 and later keep their connection: the HTTP port and 1000.

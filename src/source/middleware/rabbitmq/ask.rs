@@ -132,6 +132,8 @@ impl Talk<'_> {
         }
         let remedy = if words.contains("localhost") {
             "The account may log in on the broker's own host only; make one of its own for monitoring."
+        } else if self.user.is_empty() {
+            "Give the entry user and password of an account with the tag monitoring; none was tried."
         } else {
             "Check user and password of the entry."
         };

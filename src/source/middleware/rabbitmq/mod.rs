@@ -15,6 +15,7 @@ pub mod proof;
 pub mod seen;
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::base::clock::Moment;
@@ -55,22 +56,27 @@ pub fn source(spec: Spec) -> Result<Box<dyn Source>, SourceError> {
     if spec.members.is_empty() {
         return broken(format!("RabbitMQ `{}` names no member.", spec.name), "Give it the management URL of every node.");
     }
-    let proofs = spec.members.iter().map(|m| (m.clone(), Proof::default())).collect();
     let amqp = spec.companions.first().cloned();
-    Ok(Box::new(MiddlewareSource::new(Rabbit { amqp, proofs }, spec)))
+    Ok(Box::new(MiddlewareSource::new(Rabbit { amqp, proofs: Mutex::default() }, spec)))
 }
 
 /// Asks the nodes.
 #[derive(Debug)]
 pub struct Rabbit {
     amqp: Option<Companion>,
-    proofs: BTreeMap<String, Proof>,
+    /// By member.
+    proofs: Mutex<BTreeMap<String, Arc<Proof>>>,
 }
 
 impl Rabbit {
+    fn proof(&self, address: &str) -> Arc<Proof> {
+        self.proofs.lock().unwrap_or_else(PoisonError::into_inner).entry(address.to_owned()).or_default().clone()
+    }
+
     /// Looks at the door for clients: at the port that the node announces, in the way that the API is reached.
     async fn door(&self, question: &Question<'_, Seen>, to: Target<'_>, facts: Option<&Facts>, tls: &Tls, limit: Duration) -> Door {
-        let (Some(amqp), Some(proof)) = (&self.amqp, self.proofs.get(question.address)) else { return Door::NotTried };
+        let Some(amqp) = &self.amqp else { return Door::NotTried };
+        let proof = self.proof(question.address);
         let Ok(server) = Server::parse(question.address, PORT) else { return Door::NotTried };
         let before = question.before.and_then(|b| match &b.seen.api {
             Api::Answers(facts) => Some(&**facts),
@@ -135,6 +141,8 @@ impl Probe for Rabbit {
     }
 
     fn picture(&self, spec: &Spec, views: &[View<Seen>], now: Moment) -> Group {
+        // A pod that is gone takes its client's connection with it.
+        self.proofs.lock().unwrap_or_else(PoisonError::into_inner).retain(|address, _| views.iter().any(|v| *v.address == **address));
         judge::picture(spec, views, now)
     }
 }

@@ -51,18 +51,12 @@ impl Door {
 
 #[derive(Default)]
 struct Inner {
-    session: Option<Kept>,
+    session: Option<Session>,
     tried_at: Option<Moment>,
     /// Where that was; another place is tried at once.
     tried: String,
     last: Door,
     refused: Option<SecretString>,
-}
-
-struct Kept {
-    session: Session,
-    /// Closed with the session.
-    _way: Option<Box<dyn std::any::Any + Send + Sync>>,
 }
 
 /// One member's. Outlives the connection to its API, so that a refusal is never forgotten.
@@ -96,8 +90,8 @@ impl Proof {
         door
     }
 
-    async fn again(&self, mut kept: Kept, now: Moment, limit: Duration) -> Door {
-        match timeout(limit, kept.session.trip()).await {
+    async fn again(&self, mut kept: Session, now: Moment, limit: Duration) -> Door {
+        match timeout(limit, kept.trip()).await {
             Ok(Ok(trip)) => {
                 self.with(|inner| inner.session = Some(kept));
                 door_of(trip)
@@ -125,12 +119,11 @@ impl Proof {
         let vhost = amqp.settings.get("vhost").map_or("/", String::as_str);
         let mut connected = false;
         let work = async {
-            let way = to.spec.reach.dial(at, 5672).await.map_err(|t| untold(t, at))?;
-            let stream = line::open(&way, tls, at).await.map_err(|t| untold(t, at))?;
+            let stream = line::open(&to.spec.reach, tls, at, 5672).await.map_err(|t| untold(t, at))?;
             connected = true;
             let mut session = Session::open(stream, &amqp.account.user, &password, vhost).await.map_err(shut)?;
             let trip = session.trip().await.map_err(shut)?;
-            Ok((Kept { session, _way: way.guard }, door_of(trip)))
+            Ok((session, door_of(trip)))
         };
         match timeout(limit, work).await {
             Ok(Ok((kept, door))) => {

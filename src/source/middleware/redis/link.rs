@@ -11,15 +11,12 @@ use crate::base::text::clean;
 use crate::port::Meter;
 use crate::source::middleware::line;
 use crate::source::middleware::member::{Target, Trouble, TroubleKind};
-use crate::source::middleware::reach::Way;
 use crate::source::middleware::spec::Account;
 
 pub struct Link {
     connection: MultiplexedConnection,
     driver: JoinHandle<()>,
     pub door: Door,
-    /// Closes with the connection.
-    _way: Way,
 }
 
 impl Drop for Link {
@@ -49,15 +46,14 @@ impl Link {
     /// # Errors
     /// Nobody listens, the line could not be protected, or the server refused the credentials.
     pub async fn open(to: Target<'_>, account: &Account, default_port: u16) -> Result<Self, Trouble> {
-        let way = to.spec.reach.dial(to.address, default_port).await?;
-        let stream = line::open(&way, &to.spec.tls, to.address).await?;
+        let stream = line::open(&to.spec.reach, &to.spec.tls, to.address, default_port).await?;
         let password = account.password.fetch().await.map_err(|text| Trouble::new(TroubleKind::Refused, text, "Check where the password is read from."))?;
         // Neither a login nor CLIENT SETINFO by the library: the one would try twice, the other needs a right.
         let bare = RedisConnectionInfo::default().set_skip_set_lib_name();
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
         let (connection, driver) =
             MultiplexedConnection::new_with_config(&bare, stream, config).await.map_err(|e| Trouble::unreachable(format!("{}: {e}", to.address)))?;
-        let mut link = Self { connection, driver: tokio::spawn(driver), door: Door::Locked, _way: way };
+        let mut link = Self { connection, driver: tokio::spawn(driver), door: Door::Locked };
         if let Some(password) = password {
             to.redact.learn(password.expose_secret());
             let mut auth = redis::cmd("AUTH");

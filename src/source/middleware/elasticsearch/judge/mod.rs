@@ -112,15 +112,18 @@ fn plain(published: &str) -> &str {
 pub fn announced(views: &[View<Seen>]) -> Vec<Name> {
     let Some(rules) = newest_rules(views) else { return Vec::new() };
     let known = |id: &str| views.iter().any(|v| id_of(v, Some(rules)) == id);
+    let listed = |id: &str| !id.is_empty() && rules.announced.iter().any(|(a, _)| a == id);
+    let mut out: Vec<Name> = views.iter().filter(|v| listed(id_of(v, Some(rules)))).map(|v| v.address.clone()).collect();
     let strangers: Vec<&String> = rules.announced.iter().filter(|(id, _)| !known(id)).map(|(_, address)| address).collect();
     // A member that never answered may be one of them under another address.
     let unknown = views.iter().filter(|v| id_of(v, Some(rules)).is_empty()).count();
     if strangers.len() <= unknown {
-        return Vec::new();
+        return out;
     }
     let scheme = if views.iter().any(|v| v.address.starts_with("https://")) { "https" } else { "http" };
     let spell = |address: &&String| Server::parse(plain(address), PORT).ok().map(|server| Name::from(spelled(&server, scheme).as_str()));
-    strangers.iter().filter_map(spell).collect()
+    out.extend(strangers.iter().filter_map(spell));
+    out
 }
 
 /// The one that is asked about the cluster: the master where it answers, else any that has one, else any.

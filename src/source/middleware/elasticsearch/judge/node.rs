@@ -10,7 +10,6 @@ use crate::model::limits::Steps;
 use crate::model::reason::{Arg, Reason};
 use crate::source::middleware::member::State;
 use crate::source::middleware::observers::silence;
-use crate::source::middleware::spec::Tls;
 
 pub fn member(scene: &Scene<'_>, actor: &Actor<'_>) -> Member {
     let mut member = Member::new(actor.address());
@@ -33,7 +32,7 @@ pub fn member(scene: &Scene<'_>, actor: &Actor<'_>) -> Member {
         metrics(scene, &mut member, actor, seen);
         judge(scene, &mut member, seen);
     }
-    if scene.spec.tls == Tls::Unverified {
+    if scene.spec.tls.is_unverified() {
         member.reasons.push(Reason::note("middleware.tls.unverified"));
     }
     let twin = scene.actors.iter().find(|a| !a.id.is_empty() && a.id == actor.id && a.address() != actor.address() && a.seen.is_some());

@@ -86,18 +86,21 @@ fn own_name(view: &View<Seen>) -> String {
     Server::parse(&view.address, PORT).map_or_else(|_| view.address.to_string(), |s| s.address())
 }
 
-/// Servers that the members list and that are none of ours.
+/// Servers that the members list: those that are none of ours, and of ours those that are listed.
 pub fn announced(views: &[View<Seen>]) -> Vec<Name> {
     let known: BTreeSet<String> = views.iter().map(own_name).collect();
     let listed: BTreeSet<&str> = views.iter().filter_map(View::fresh).filter_map(|s| s.nodes.as_ref()).flatten().map(|n| n.address.as_str()).collect();
+    let ours = views.iter().filter(|v| listed.contains(own_name(v).as_str())).map(|v| v.address.clone());
+    let mut out: Vec<Name> = ours.collect();
     let strangers: Vec<&str> = listed.into_iter().filter(|a| !known.contains(*a)).collect();
     // A member that never answered may be one of them under another address.
     let unknown = views.iter().filter(|v| v.seen.is_none()).count();
     if strangers.len() <= unknown {
-        return Vec::new();
+        return out;
     }
     let scheme = if views.iter().any(|v| v.address.starts_with("https://")) { "https://" } else { "" };
-    strangers.into_iter().filter(|a| Server::parse(a, PORT).is_ok()).map(|a| Name::from(format!("{scheme}{a}").as_str())).collect()
+    out.extend(strangers.into_iter().filter(|a| Server::parse(a, PORT).is_ok()).map(|a| Name::from(format!("{scheme}{a}").as_str())));
+    out
 }
 
 /// Notes whether this server counts other instances than most do: it serves its own clients by its own count.
@@ -128,6 +131,7 @@ pub fn picture(spec: &Spec, views: &[View<Seen>], _: Moment) -> Group {
     group.reasons.extend(raft::reasons(&scene));
     group.reasons.extend(services::reasons(&scene));
     group.reasons.extend(versions(&scene));
+    group.endpoints = services::endpoints(&scene);
     group.reasons.extend(witnesses(&scene));
     group
 }

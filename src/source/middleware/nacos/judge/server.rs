@@ -7,7 +7,6 @@ use crate::model::group::{Member, Unit};
 use crate::model::reason::{Arg, Reason};
 use crate::source::middleware::member::State;
 use crate::source::middleware::observers::silence;
-use crate::source::middleware::spec::Tls;
 
 pub fn member(scene: &Scene<'_>, actor: &Actor<'_>) -> Member {
     let mut member = Member::new(actor.address());
@@ -27,7 +26,7 @@ pub fn member(scene: &Scene<'_>, actor: &Actor<'_>) -> Member {
         metrics(scene, &mut member, actor, seen);
         judge(scene, &mut member, actor, seen);
     }
-    if scene.spec.tls == Tls::Unverified {
+    if scene.spec.tls.is_unverified() {
         member.reasons.push(Reason::note("middleware.tls.unverified"));
     }
     let twin = scene.actors.iter().find(|a| a.seen.is_some_and(|s| !s.own.is_empty()) && a.own == actor.own && a.address() != actor.address());

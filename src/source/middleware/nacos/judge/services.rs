@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::super::answer::Service;
+use super::super::answer::{Instance, Service};
 use super::Scene;
 use crate::base::text::clean;
+use crate::model::group::Endpoint;
+use crate::model::id::Name;
 use crate::model::reason::{Arg, Reason};
 use crate::source::middleware::observers::{sides, who};
 
@@ -41,6 +43,14 @@ pub fn reasons(scene: &Scene<'_>) -> Vec<Reason> {
     out.extend(disputed(scene));
     out.extend(more(scene));
     out
+}
+
+/// Every instance that clients are given, by the newest listing that any server gave.
+pub fn endpoints(scene: &Scene<'_>) -> Vec<Endpoint> {
+    let newest = scene.fresh().filter_map(|(_, s)| s.registered.as_ref()).max_by_key(|r| r.at);
+    let name = |text: &str| Name::from(clean(text).as_ref());
+    let endpoint = |(service, i): &(String, Instance)| Some(Endpoint { service: name(service), ip: i.ip?, port: i.port, offer: i.offer() });
+    newest.into_iter().flat_map(|r| &r.list).filter_map(endpoint).collect()
 }
 
 /// Counts that differ for more than a moment: what one server heard has not reached the others.

@@ -10,7 +10,6 @@ use crate::model::reason::{Arg, Reason};
 use crate::source::middleware::Spec;
 use crate::source::middleware::member::State;
 use crate::source::middleware::observers::{silence, who};
-use crate::source::middleware::spec::Tls;
 
 pub fn member(scene: &Scene<'_, '_>, actor: &Actor<'_>, spec: &Spec) -> Member {
     let mut member = Member::new(actor.address());
@@ -38,7 +37,7 @@ pub fn member(scene: &Scene<'_, '_>, actor: &Actor<'_>, spec: &Spec) -> Member {
             }
         }
     }
-    if spec.tls == Tls::Unverified {
+    if spec.tls.is_unverified() {
         member.reasons.push(Reason::note("middleware.tls.unverified"));
     }
     if let Some(twin) = scene.actors.iter().take_while(|a| a.address() != actor.address()).find(|a| !a.node.is_empty() && a.node == actor.node) {

@@ -133,7 +133,10 @@ pub fn cast<'a>(configured: &[String], sentinels: &[String], views: &'a [View<Se
     let (ours, found): (Vec<_>, Vec<_>) = views.iter().partition(|v| is_configured(v));
     for view in ours.into_iter().chain(found) {
         let id = view.seen.as_ref().map_or("", identity);
-        if !is_configured(view) && !announced.contains(view.address.as_ref()) {
+        // One that nobody names any more: forgotten by its cluster, or an address that never was one. A replica is named only as
+        // long as it is connected, so one that went away stays until it is let go.
+        let forgotten = view.seen.as_ref().and_then(data).is_none_or(|d| d.cluster.is_some());
+        if !is_configured(view) && forgotten && !announced.contains(view.address.as_ref()) {
             continue;
         }
         let twin = actors.iter().find(|a| !id.is_empty() && a.identity == id).map(Actor::address);

@@ -12,7 +12,6 @@ use crate::model::verdict::Verdict;
 use crate::source::middleware::Spec;
 use crate::source::middleware::member::State;
 use crate::source::middleware::observers::silence;
-use crate::source::middleware::spec::Tls;
 
 pub fn member(actor: &Actor<'_>, spec: &Spec) -> Member {
     let mut member = Member::new(actor.address());
@@ -40,7 +39,7 @@ pub fn member(actor: &Actor<'_>, spec: &Spec) -> Member {
             None => {}
         },
     }
-    if spec.tls == Tls::Unverified {
+    if spec.tls.is_unverified() {
         member.reasons.push(Reason::note("middleware.tls.unverified"));
     }
     for (address, instead) in &actor.wrong {
