@@ -121,7 +121,9 @@ pub struct Catalog(pub Detailed);
 pub enum Detailed {
     List(Vec<ServiceDetail>),
     #[serde(rename_all = "camelCase")]
-    Page { page_items: Vec<ServiceDetail> },
+    Page {
+        page_items: Vec<ServiceDetail>,
+    },
 }
 
 impl Default for Detailed {

@@ -14,9 +14,9 @@ use crate::link::http::{Client, Failure, Request, Response};
 use crate::model::fact::Denied;
 use crate::model::id::Name;
 use crate::port::Meter;
+use crate::source::middleware::http;
 use crate::source::middleware::member::{Question, Trouble};
 use crate::source::middleware::reach::Reach;
-use crate::source::middleware::http;
 
 /// Services that are looked at, of each namespace; what is beyond is counted.
 const PAGE: usize = 500;
