@@ -7,6 +7,8 @@ pub mod replication;
 pub mod sentinels;
 pub mod server;
 #[cfg(test)]
+mod rule_tests;
+#[cfg(test)]
 mod tests;
 
 use crate::base::clock::Moment;

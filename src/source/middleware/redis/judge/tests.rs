@@ -13,13 +13,13 @@ use crate::model::verdict::Verdict;
 use crate::source::middleware::Spec;
 use crate::source::middleware::member::{State, Trouble, TroubleKind, View};
 
-const NOW: Moment = Moment::from_seconds(1000);
+pub(super) const NOW: Moment = Moment::from_seconds(1000);
 
-fn answering(address: &str, seen: Seen) -> View<Seen> {
+pub(super) fn answering(address: &str, seen: Seen) -> View<Seen> {
     View { address: address.into(), state: State::Answering, seen: Some(seen), answered_at: Some(NOW), took: Duration::ZERO }
 }
 
-fn silent(address: &str, kind: TroubleKind) -> View<Seen> {
+pub(super) fn silent(address: &str, kind: TroubleKind) -> View<Seen> {
     let trouble = Trouble::new(kind, format!("{address} is silent"), "");
     View { address: address.into(), state: State::Silent { since: NOW, trouble }, seen: None, answered_at: None, took: Duration::ZERO }
 }
@@ -28,29 +28,29 @@ fn data(info: &str) -> Data {
     Data { info: Some(Info::parse(&format!("maxmemory:99\nused_memory:1\n{info}"))), read: Read::Served, ..Data::default() }
 }
 
-fn master(address: &str, extra: &str) -> View<Seen> {
+pub(super) fn master(address: &str, extra: &str) -> View<Seen> {
     answering(address, Seen::Data(Box::new(data(&format!("run_id:{address}\nrole:master\nrepl_backlog_size:1000\n{extra}")))))
 }
 
-fn replica(address: &str, of: &str, extra: &str) -> View<Seen> {
+pub(super) fn replica(address: &str, of: &str, extra: &str) -> View<Seen> {
     let (host, port) = of.split_once(':').unwrap();
     let link = "master_link_status:up\nmaster_last_io_seconds_ago:1";
     answering(address, Seen::Data(Box::new(data(&format!("run_id:{address}\nrole:slave\nmaster_host:{host}\nmaster_port:{port}\n{link}\n{extra}")))))
 }
 
-fn sentinel(address: &str, stands_by: &str, others: u32) -> View<Seen> {
+pub(super) fn sentinel(address: &str, stands_by: &str, others: u32) -> View<Seen> {
     let master = Some(Watched { name: "m".into(), address: stands_by.into(), quorum: 2, other_sentinels: others, ..Watched::default() });
     let view = SentinelView { run_id: address.into(), master, quorum: Quorum::Reached, ..SentinelView::default() };
     answering(address, Seen::Sentinel(Box::new(Sentinel { view, ..Sentinel::default() })))
 }
 
-fn judge(views: &[View<Seen>]) -> Group {
+pub(super) fn judge(views: &[View<Seen>]) -> Group {
     let members: Vec<&str> = views.iter().map(|v| v.address.as_ref()).collect();
     let sentinels: Vec<String> = members.iter().filter(|m| m.starts_with('s')).map(|m| (*m).to_owned()).collect();
     picture(&Spec::new("redis", "t", &members), &sentinels, views, NOW)
 }
 
-fn worst(group: &Group) -> Verdict {
+pub(super) fn worst(group: &Group) -> Verdict {
     group.reasons.iter().chain(group.members.iter().flat_map(|m| &m.reasons)).map(|r| r.verdict).max().unwrap_or(Verdict::Ok)
 }
 
@@ -118,7 +118,7 @@ fn sentinels_against_each_other_and_against_the_member() {
     assert!(codes(&judge(&views)).contains(&"redis.sentinel.few"));
 }
 
-fn node(address: &str, state: &str, lines: &str) -> View<Seen> {
+pub(super) fn node(address: &str, state: &str, lines: &str) -> View<Seen> {
     let mut data = data("redis_mode:cluster\nrole:master");
     data.cluster = Some(ClusterView::parse(&format!("cluster_state:{state}\ncluster_slots_assigned:16384\ncluster_known_nodes:3"), lines));
     answering(address, Seen::Data(Box::new(data)))
