@@ -20,6 +20,8 @@ mod post;
 pub mod reach;
 pub mod roster;
 pub mod spec;
+#[cfg(test)]
+mod witness;
 
 use crate::model::source::SourceState;
 use crate::port::{Source, SourceError};

@@ -126,9 +126,17 @@ fn replication_group(views: &[View<Seen>], reasons: &mut Vec<Reason>) {
         let who: Vec<String> = primaries.iter().map(|(primary, by)| format!("{primary} ({})", by.join(", "))).collect();
         reasons.push(Reason::crit("mysql.group.split").with("views", who.join("; ")));
     }
-    let Some((_, seen)) = lists.iter().max_by_key(|(_, s)| s.peers.iter().filter(|p| p.state == "ONLINE").count()) else { return };
-    for peer in seen.peers.iter().filter(|p| p.state != "ONLINE") {
-        let reason = if peer.state == "RECOVERING" { Reason::warn("mysql.group.recovering") } else { Reason::crit("mysql.group.member-lost") };
-        reasons.push(reason.with("member", format!("{}:{}", peer.host, peer.port)).with("state", peer.state.as_str()));
+    // Who is cut off from the others calls all of them lost; that is told above. Of a majority's members each is believed.
+    let whole = |s: &Seen| s.peers.iter().filter(|p| p.state == "ONLINE").count() * 2 > s.peers.len();
+    let believed = lists.iter().any(|(_, s)| whole(s));
+    let mut lost: BTreeMap<(String, &str), Vec<String>> = BTreeMap::new();
+    for (view, seen) in lists.iter().filter(|(_, s)| whole(s) || !believed) {
+        for peer in seen.peers.iter().filter(|p| p.state != "ONLINE") {
+            lost.entry((format!("{}:{}", peer.host, peer.port), &peer.state)).or_default().push(view.address.to_string());
+        }
+    }
+    for ((member, state), by) in lost {
+        let reason = if state == "RECOVERING" { Reason::warn("mysql.group.recovering") } else { Reason::crit("mysql.group.member-lost") };
+        reasons.push(reason.with("member", member).with("state", state).with("by", by.join(", ")));
     }
 }

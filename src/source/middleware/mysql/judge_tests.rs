@@ -15,9 +15,9 @@ use crate::source::middleware::mysql::record::Record;
 use crate::source::middleware::mysql::seen::{Compared, Gtid, Guard, LogEnd, LogWriting, Peer, Receiver, Seen, SemiSync};
 use crate::source::middleware::spec::Spec;
 
-const NOW: Moment = Moment::from_seconds(1_000_000);
+pub(super) const NOW: Moment = Moment::from_seconds(1_000_000);
 
-fn seen(id: u32) -> Seen {
+pub(super) fn seen(id: u32) -> Seen {
     Seen {
         dialect: Dialect::parse("9.7.4", "MySQL Community Server - GPL"),
         version: "9.7.4".to_owned(),
@@ -52,7 +52,7 @@ fn seen(id: u32) -> Seen {
 }
 
 /// A replica of server 1 that says all is well.
-fn replica(id: u32) -> Seen {
+pub(super) fn replica(id: u32) -> Seen {
     let row = Record::of(&[
         ("Replica_IO_Running", "Yes"),
         ("Replica_SQL_Running", "Yes"),
@@ -69,7 +69,7 @@ fn replica(id: u32) -> Seen {
     Seen { read_only: Guard::SuperReadOnly, channels: vec![read::channel(&row, None, NOW.minus(Duration::from_mins(5)))], ..seen(id) }
 }
 
-fn answers(seen: Seen) -> View<Seen> {
+pub(super) fn answers(seen: Seen) -> View<Seen> {
     let address = format!("db{}:3306", seen.server_id).into();
     View { address, state: State::Answering, seen: Some(seen), answered_at: Some(NOW), took: Duration::from_millis(3) }
 }
@@ -78,7 +78,7 @@ fn silent(seen: Seen, kind: TroubleKind) -> View<Seen> {
     View { state: State::Silent { since: NOW, trouble: Trouble::new(kind, "no answer", "") }, ..answers(seen) }
 }
 
-fn judge(views: &[View<Seen>]) -> Group {
+pub(super) fn judge(views: &[View<Seen>]) -> Group {
     picture(&Spec::new("mysql", "orders", &[]), views, NOW)
 }
 
@@ -88,7 +88,7 @@ fn found(group: &Group) -> Vec<(&'static str, Verdict)> {
     all
 }
 
-fn deaf(mut seen: Seen, receiver: Receiver) -> Seen {
+pub(super) fn deaf(mut seen: Seen, receiver: Receiver) -> Seen {
     seen.channels[0].receiver = receiver;
     seen.channels[0].seconds_behind = None;
     seen.channels[0].trend.connecting_since = Some(NOW.minus(Duration::from_mins(1)));

@@ -31,6 +31,8 @@ mod judge_group;
 mod judge_line;
 mod judge_member;
 #[cfg(test)]
+mod judge_rule_tests;
+#[cfg(test)]
 mod judge_tests;
 mod line;
 mod log;

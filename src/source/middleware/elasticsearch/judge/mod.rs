@@ -8,6 +8,8 @@ pub mod node;
 pub mod peers;
 pub mod shards;
 #[cfg(test)]
+mod rule_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;

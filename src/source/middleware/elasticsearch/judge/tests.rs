@@ -16,10 +16,10 @@ use crate::model::verdict::Verdict;
 use crate::source::middleware::Spec;
 use crate::source::middleware::member::{State, Trouble, TroubleKind, View};
 
-const NOW: Moment = Moment::from_seconds(1000);
-const ALL: [&str; 3] = ["a", "b", "c"];
+pub(super) const NOW: Moment = Moment::from_seconds(1000);
+pub(super) const ALL: [&str; 3] = ["a", "b", "c"];
 
-fn node(id: &str, master: Option<&str>, nodes: &[&str], colour: &str) -> Seen {
+pub(super) fn node(id: &str, master: Option<&str>, nodes: &[&str], colour: &str) -> Seen {
     let list: serde_json::Map<_, _> = nodes.iter().map(|n| ((*n).to_owned(), json!({"name": format!("es-{n}"), "roles": ["data", "master"]}))).collect();
     Seen {
         root: serde_json::from_value(json!({"name": format!("es-{id}"), "cluster_uuid": "u", "version": {"number": "7.17.28"}})).unwrap(),
@@ -30,7 +30,7 @@ fn node(id: &str, master: Option<&str>, nodes: &[&str], colour: &str) -> Seen {
     }
 }
 
-fn answering(seen: Seen) -> View<Seen> {
+pub(super) fn answering(seen: Seen) -> View<Seen> {
     let address = format!("{}:9200", seen.id);
     View { address: address.as_str().into(), state: State::Answering, seen: Some(seen), answered_at: Some(NOW), took: Duration::ZERO }
 }
@@ -41,15 +41,15 @@ fn silent(id: &str, kind: TroubleKind, last: Option<Seen>) -> View<Seen> {
     View { address: address.as_str().into(), state: State::Silent { since: NOW, trouble }, seen: last, answered_at: None, took: Duration::ZERO }
 }
 
-fn healthy() -> Vec<Seen> {
+pub(super) fn healthy() -> Vec<Seen> {
     ALL.iter().map(|id| node(id, Some("a"), &ALL, "green")).collect()
 }
 
-fn judge(seen: Vec<Seen>) -> Group {
+pub(super) fn judge(seen: Vec<Seen>) -> Group {
     picture_of(&seen.into_iter().map(answering).collect::<Vec<_>>())
 }
 
-fn picture_of(views: &[View<Seen>]) -> Group {
+pub(super) fn picture_of(views: &[View<Seen>]) -> Group {
     let members: Vec<&str> = views.iter().map(|v| &*v.address).collect();
     picture(&Spec::new("elasticsearch", "search", &members), views, NOW)
 }
@@ -62,11 +62,11 @@ fn worst(group: &Group) -> Verdict {
     codes(group).iter().map(|(_, v)| *v).max().unwrap_or(Verdict::Ok)
 }
 
-fn says(group: &Group, code: &str, verdict: Verdict) -> bool {
+pub(super) fn says(group: &Group, code: &str, verdict: Verdict) -> bool {
     codes(group).contains(&(codes(group).iter().find(|(c, _)| *c == code).map_or("", |(c, _)| *c), verdict))
 }
 
-fn whole(seen: &mut Seen, whole: Whole) {
+pub(super) fn whole(seen: &mut Seen, whole: Whole) {
     seen.whole = Some(Arc::new(Whole { health: seen.health.clone(), ..whole }));
 }
 

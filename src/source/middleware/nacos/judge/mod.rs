@@ -8,6 +8,8 @@ pub mod raft;
 pub mod server;
 pub mod services;
 #[cfg(test)]
+mod rule_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};

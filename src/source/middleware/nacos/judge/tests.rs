@@ -14,10 +14,10 @@ use crate::model::verdict::Verdict;
 use crate::source::middleware::Spec;
 use crate::source::middleware::member::{State, Trouble, TroubleKind, View};
 
-const NOW: Moment = Moment::from_seconds(1000);
-const ALL: [&str; 3] = ["a", "b", "c"];
+pub(super) const NOW: Moment = Moment::from_seconds(1000);
+pub(super) const ALL: [&str; 3] = ["a", "b", "c"];
 
-fn node(own: &str, leader: &str, states: &[(&str, &str)]) -> Seen {
+pub(super) fn node(own: &str, leader: &str, states: &[(&str, &str)]) -> Seen {
     let members: Vec<String> = states.iter().map(|(n, _)| format!("{n}:7848")).collect();
     let leader = if leader.is_empty() { None } else { Some(format!("{leader}:7848")) };
     let raft = json!({"metaDataMap": {"naming_service_metadata": {"leader": leader, "raftGroupMember": members, "term": 1}}});
@@ -47,20 +47,20 @@ fn silent(own: &str, kind: TroubleKind) -> View<Seen> {
     View { address: format!("{own}:8848").as_str().into(), state: State::Silent { since: NOW, trouble }, seen: None, answered_at: None, took: Duration::ZERO }
 }
 
-fn up() -> Vec<(&'static str, &'static str)> {
+pub(super) fn up() -> Vec<(&'static str, &'static str)> {
     ALL.map(|n| (n, "UP")).to_vec()
 }
 
-fn healthy() -> Vec<Seen> {
+pub(super) fn healthy() -> Vec<Seen> {
     ALL.iter().map(|own| node(own, "a", &up())).collect()
 }
 
-fn judge(views: &[View<Seen>]) -> Group {
+pub(super) fn judge(views: &[View<Seen>]) -> Group {
     let members: Vec<&str> = views.iter().map(|v| &*v.address).collect();
     picture(&Spec::new("nacos", "registry", &members), views, NOW)
 }
 
-fn all(seen: Vec<Seen>) -> Vec<View<Seen>> {
+pub(super) fn all(seen: Vec<Seen>) -> Vec<View<Seen>> {
     seen.into_iter().map(answering).collect()
 }
 

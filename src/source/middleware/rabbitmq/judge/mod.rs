@@ -5,6 +5,8 @@ pub mod cluster;
 pub mod node;
 pub mod queue;
 #[cfg(test)]
+mod rule_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;

@@ -12,15 +12,15 @@ use crate::model::verdict::Verdict;
 use crate::source::middleware::Spec;
 use crate::source::middleware::member::{State, Trouble, TroubleKind, View};
 
-const NOW: Moment = Moment::from_seconds(1000);
-const ALL: [&str; 3] = ["a", "b", "c"];
+pub(super) const NOW: Moment = Moment::from_seconds(1000);
+pub(super) const ALL: [&str; 3] = ["a", "b", "c"];
 
 fn node(name: &str, running: bool) -> Node {
     Node { name: name.to_owned(), running, disk_free: Some(50_000_000_000), memory_used: Some(1), memory_limit: Some(100), ..Node::default() }
 }
 
 /// What node `name` says when it sees `up` run, of all three.
-fn facts(name: &str, up: &[&str]) -> Facts {
+pub(super) fn facts(name: &str, up: &[&str]) -> Facts {
     Facts {
         overview: Overview { node: name.to_owned(), version: "3.13.7".into(), cluster: "mq".into(), queues: Some(1), ready: Some(0), ..Overview::default() },
         nodes: Some(ALL.iter().map(|n| node(n, up.contains(n))).collect()),
@@ -28,15 +28,15 @@ fn facts(name: &str, up: &[&str]) -> Facts {
     }
 }
 
-fn seen(facts: Facts) -> Seen {
+pub(super) fn seen(facts: Facts) -> Seen {
     Seen { api: Api::Answers(Box::new(facts)), ..Seen::default() }
 }
 
-fn view(address: &str, seen: Seen) -> View<Seen> {
+pub(super) fn view(address: &str, seen: Seen) -> View<Seen> {
     View { address: address.into(), state: State::Answering, seen: Some(seen), answered_at: Some(NOW), took: Duration::ZERO }
 }
 
-fn answering(facts: Facts) -> View<Seen> {
+pub(super) fn answering(facts: Facts) -> View<Seen> {
     view(&format!("http://{}", facts.overview.node), seen(facts))
 }
 
@@ -46,7 +46,7 @@ fn frozen(name: &str, kind: TroubleKind) -> View<Seen> {
     View { state: State::Silent { since: NOW, trouble }, ..answering(facts(name, &ALL)) }
 }
 
-fn queue(name: &str, online: &[&str]) -> Queue {
+pub(super) fn queue(name: &str, online: &[&str]) -> Queue {
     let names = |n: &[&str]| n.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
     Queue {
         vhost: "/".into(),
@@ -60,12 +60,12 @@ fn queue(name: &str, online: &[&str]) -> Queue {
     }
 }
 
-fn with_queues(mut facts: Facts, queues: Vec<Queue>) -> Facts {
+pub(super) fn with_queues(mut facts: Facts, queues: Vec<Queue>) -> Facts {
     facts.queues = Some(Listing { total: queues.len() as u64, pages: [(1, queues)].into(), page_count: 1, next: 1, age: Age::Fresh });
     facts
 }
 
-fn judge(views: &[View<Seen>]) -> Group {
+pub(super) fn judge(views: &[View<Seen>]) -> Group {
     let members: Vec<&str> = views.iter().map(|v| v.address.as_ref()).collect();
     picture(&Spec::new("rabbitmq", "mq", &members), views, NOW)
 }

@@ -7,11 +7,11 @@ use super::super::info::Role;
 use super::super::nodes::{ClusterState, ClusterView, Health, Wire};
 use super::super::seen::{Data, Door, Read, Seen, Writes};
 use super::super::sentinel::{Flags, Quorum, SentinelView, Tilt};
-use super::tests::{NOW, judge, master, node, replica, sentinel, worst};
+use super::tests::{NOW, judge, master, node, replica, sentinel};
 use crate::model::fact::Denied;
-use crate::model::group::Group;
 use crate::model::verdict::Verdict::{self, Crit, Ok, Unknown, Warn};
-use crate::source::middleware::member::{State, Trouble, TroubleKind, View};
+use crate::source::middleware::member::View;
+use crate::source::middleware::witness::{self, Row, worst};
 
 /// Two replicas that both ends agree on, with something more in the answers of the master and of the first replica.
 fn trio(master_says: &str, replica_says: &str) -> Vec<View<Seen>> {
@@ -42,22 +42,9 @@ fn data(views: &mut [View<Seen>], at: usize) -> &mut Data {
     }
 }
 
-fn says(group: &Group, code: &str, verdict: Verdict) -> bool {
-    group.reasons.iter().chain(group.members.iter().flat_map(|m| &m.reasons)).any(|r| r.code == code && r.verdict == verdict)
-}
-
-/// The rule is seen, also with any one frozen of those who are not in `needs`: without one of these it cannot be known.
 #[track_caller]
 fn holds(code: &str, verdict: Verdict, needs: &[usize], views: &[View<Seen>]) {
-    let group = judge(views);
-    assert!(says(&group, code, verdict), "{code} {verdict:?}: {group:#?}");
-    for at in 0..views.len() {
-        let mut views = views.to_vec();
-        views[at].state = State::Silent { since: NOW, trouble: Trouble::new(TroubleKind::Mute, "no answer", "") };
-        let group = judge(&views);
-        assert!(needs.contains(&at) || says(&group, code, verdict), "{code} with {} frozen: {group:#?}", views[at].address);
-        assert_ne!(worst(&group), Ok, "{code} with {} frozen", views[at].address);
-    }
+    witness::holds(judge, code, verdict, needs, views);
 }
 
 #[test]
@@ -99,7 +86,7 @@ fn what_one_server_says_of_itself() {
 #[test]
 fn what_a_client_meets_and_what_only_time_tells() {
     let refused = |code: &str| vec![(code.to_owned(), 3)];
-    let table: [(&str, Verdict, &dyn Fn(&mut Data)); 14] = [
+    let table: [Row<&dyn Fn(&mut Data)>; 14] = [
         ("redis.read_refused", Crit, &|d| d.read = Read::Refused("LOADING".to_owned())),
         ("redis.writes_refused", Crit, &|d| d.writes = Writes::Refused("MISCONF".to_owned())),
         ("redis.open", Warn, &|d| d.door = Door::Open),
@@ -139,7 +126,7 @@ fn what_takes_both_ends() {
 
 #[test]
 fn what_one_sentinel_says_against_the_others() {
-    let table: [(&str, Verdict, fn(&mut SentinelView)); 9] = [
+    let table: [Row<fn(&mut SentinelView)>; 9] = [
         ("redis.sentinel.no_such_master", Crit, |v| v.master = None),
         ("redis.sentinel.quorum", Crit, |v| v.quorum = Quorum::Missed("NOQUORUM".to_owned())),
         ("redis.sentinel.tilt", Warn, |v| v.tilt = Tilt::On),
@@ -165,14 +152,14 @@ fn what_one_sentinel_says_against_the_others() {
     holds("redis.missed", Warn, &[0, 3], &change(|v| v.master.as_mut().unwrap().flags = Flags::Missed));
     let mut views = watched();
     for at in [4, 5] {
-        views[at].state = State::Silent { since: NOW, trouble: Trouble::new(TroubleKind::Mute, "no answer", "") };
+        witness::freeze(&mut views[at]);
     }
     holds("redis.sentinel.few_heard", Unknown, &[], &views);
 }
 
 #[test]
 fn what_one_node_of_a_cluster_says_against_the_others() {
-    let table: [(&str, Verdict, fn(&mut ClusterView)); 8] = [
+    let table: [Row<fn(&mut ClusterView)>; 8] = [
         ("redis.cluster.own_fail", Crit, |v| v.state = ClusterState::Fail),
         ("redis.cluster.split", Crit, |v| v.state = ClusterState::Fail),
         ("redis.cluster.slots_unassigned", Crit, |v| v.slots_assigned = 16_000),

@@ -12,6 +12,7 @@ use crate::model::group::Group;
 use crate::model::verdict::Verdict;
 use crate::source::middleware::Spec;
 use crate::source::middleware::member::{State, Trouble, TroubleKind, View};
+use crate::source::middleware::witness::worst;
 
 pub(super) const NOW: Moment = Moment::from_seconds(1000);
 
@@ -48,10 +49,6 @@ pub(super) fn judge(views: &[View<Seen>]) -> Group {
     let members: Vec<&str> = views.iter().map(|v| v.address.as_ref()).collect();
     let sentinels: Vec<String> = members.iter().filter(|m| m.starts_with('s')).map(|m| (*m).to_owned()).collect();
     picture(&Spec::new("redis", "t", &members), &sentinels, views, NOW)
-}
-
-pub(super) fn worst(group: &Group) -> Verdict {
-    group.reasons.iter().chain(group.members.iter().flat_map(|m| &m.reasons)).map(|r| r.verdict).max().unwrap_or(Verdict::Ok)
 }
 
 fn codes(group: &Group) -> Vec<&'static str> {
