@@ -6,9 +6,9 @@
 pub mod cluster;
 pub mod node;
 pub mod peers;
-pub mod shards;
 #[cfg(test)]
 mod rule_tests;
+pub mod shards;
 #[cfg(test)]
 mod tests;
 

@@ -36,7 +36,7 @@ fn what_one_node_says_of_itself() {
         ("elasticsearch.overloaded", Crit, |s| s.overloaded = Some("Data too large".to_owned())),
         ("elasticsearch.unformed", Crit, |s| s.root.cluster_uuid = "_na_".to_owned()),
         ("elasticsearch.no-master", Crit, |s| s.state.as_mut().unwrap().master_node = None),
-        ("elasticsearch.slow", Crit, |s| s.round_trip = Duration::from_secs(60)),
+        ("elasticsearch.slow", Crit, |s| s.round_trip = Duration::from_mins(1)),
         ("elasticsearch.heap", Crit, |s| s.trend.heap = [96.0, 97.0].into()),
         ("elasticsearch.gc", Crit, |s| s.trend.gc_percent = Some(60.0)),
         ("elasticsearch.rejected", Warn, |s| s.trend.rejected = vec![("write".to_owned(), 4.0)]),
@@ -143,18 +143,15 @@ fn what_the_cluster_says_through_its_master() {
         });
         holds(code, verdict, &[0], told);
     }
-    let ruled = |change: fn(&mut Rules)| {
-        let mut rules = Rules::default();
-        change(&mut rules);
-        with(|all| whole(&mut all[0], Whole { rules: Arc::new(rules), ..Whole::default() }))
-    };
-    holds("elasticsearch.allocation.off", Warn, &[0], ruled(|r| r.settings.allocation = "primaries".to_owned()));
-    let found = |status: &str| vec![("disk".to_owned(), Indicator { status: status.to_owned(), symptom: "full".to_owned(), diagnosis: Vec::new() })];
+    let by = |rules: Rules| with(|all| whole(&mut all[0], Whole { rules: Arc::new(rules), ..Whole::default() }));
+    let mut half_done = Rules::default();
+    half_done.settings.allocation = "primaries".to_owned();
+    holds("elasticsearch.allocation.off", Warn, &[0], by(half_done));
     for (status, verdict) in [("yellow", Warn), ("red", Crit)] {
-        let rules = Rules { report: found(status), ..Rules::default() };
-        holds("elasticsearch.report", verdict, &[0], with(|all| whole(&mut all[0], Whole { rules: Arc::new(rules), ..Whole::default() })));
+        let found = Indicator { status: status.to_owned(), symptom: "full".to_owned(), diagnosis: Vec::new() };
+        holds("elasticsearch.report", verdict, &[0], by(Rules { report: vec![("disk".to_owned(), found)], ..Rules::default() }));
     }
-    holds("elasticsearch.votes.thin", Warn, &[0], ruled(|r| r.voters = ["a", "b", "gone"].map(str::to_owned).to_vec()));
+    holds("elasticsearch.votes.thin", Warn, &[0], by(Rules { voters: ["a", "b", "gone"].map(str::to_owned).to_vec(), ..Rules::default() }));
     let mute = with(|all| all[0].whole = Some(Arc::new(Whole { refusal: Some("not within 0.8 s".to_owned()), ..Whole::default() })));
     holds("elasticsearch.master.mute", Crit, &[0], mute);
 }

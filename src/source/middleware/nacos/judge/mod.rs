@@ -5,10 +5,10 @@
 
 pub mod peers;
 pub mod raft;
-pub mod server;
-pub mod services;
 #[cfg(test)]
 mod rule_tests;
+pub mod server;
+pub mod services;
 #[cfg(test)]
 mod tests;
 

@@ -4,10 +4,10 @@ pub mod cast;
 pub mod cluster;
 pub mod opinion;
 pub mod replication;
-pub mod sentinels;
-pub mod server;
 #[cfg(test)]
 mod rule_tests;
+pub mod sentinels;
+pub mod server;
 #[cfg(test)]
 mod tests;
 

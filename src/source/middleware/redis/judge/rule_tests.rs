@@ -85,25 +85,24 @@ fn what_one_server_says_of_itself() {
 
 #[test]
 fn what_a_client_meets_and_what_only_time_tells() {
-    let refused = |code: &str| vec![(code.to_owned(), 3)];
-    let table: [Row<&dyn Fn(&mut Data)>; 14] = [
-        ("redis.read_refused", Crit, &|d| d.read = Read::Refused("LOADING".to_owned())),
-        ("redis.writes_refused", Crit, &|d| d.writes = Writes::Refused("MISCONF".to_owned())),
-        ("redis.open", Warn, &|d| d.door = Door::Open),
-        ("redis.slow", Warn, &|d| d.round_trip = Duration::from_millis(300)),
-        ("redis.slow", Crit, &|d| d.round_trip = Duration::from_secs(2)),
-        ("redis.evicting", Warn, &|d| d.trend.evicted_per_second = Some(5.0)),
-        ("redis.rejected", Warn, &|d| d.trend.rejected_per_second = Some(1.0)),
-        ("redis.refusing.misconf", Crit, &|d| d.trend.refused = refused("MISCONF")),
-        ("redis.refusing.oom", Crit, &|d| d.trend.refused = refused("OOM")),
-        ("redis.refusing.noreplicas", Crit, &|d| d.trend.refused = refused("NOREPLICAS")),
-        ("redis.refusing.readonly", Warn, &|d| d.trend.refused = refused("READONLY")),
-        ("redis.resync_loop", Warn, &|d| d.trend.full_syncs = vec![NOW; 3]),
-        ("redis.no_right", Unknown, &|d| {
+        let table: [Row<fn(&mut Data)>; 14] = [
+        ("redis.read_refused", Crit, |d| d.read = Read::Refused("LOADING".to_owned())),
+        ("redis.writes_refused", Crit, |d| d.writes = Writes::Refused("MISCONF".to_owned())),
+        ("redis.open", Warn, |d| d.door = Door::Open),
+        ("redis.slow", Warn, |d| d.round_trip = Duration::from_millis(300)),
+        ("redis.slow", Crit, |d| d.round_trip = Duration::from_secs(2)),
+        ("redis.evicting", Warn, |d| d.trend.evicted_per_second = Some(5.0)),
+        ("redis.rejected", Warn, |d| d.trend.rejected_per_second = Some(1.0)),
+        ("redis.refusing.misconf", Crit, |d| d.trend.refused = vec![("MISCONF".to_owned(), 3)]),
+        ("redis.refusing.oom", Crit, |d| d.trend.refused = vec![("OOM".to_owned(), 3)]),
+        ("redis.refusing.noreplicas", Crit, |d| d.trend.refused = vec![("NOREPLICAS".to_owned(), 3)]),
+        ("redis.refusing.readonly", Warn, |d| d.trend.refused = vec![("READONLY".to_owned(), 3)]),
+        ("redis.resync_loop", Warn, |d| d.trend.full_syncs = vec![NOW; 3]),
+        ("redis.no_right", Unknown, |d| {
             d.info = None;
             d.denied = vec![Denied { fact: "INFO".into(), need: "+info".into() }];
         }),
-        ("redis.no_right", Ok, &|d| d.denied = vec![Denied { fact: "CONFIG".into(), need: "+config|get".into() }]),
+        ("redis.no_right", Ok, |d| d.denied = vec![Denied { fact: "CONFIG".into(), need: "+config|get".into() }]),
     ];
     for (code, verdict, change) in table {
         let mut views = trio("", "");
