@@ -85,7 +85,7 @@ fn what_one_server_says_of_itself() {
 
 #[test]
 fn what_a_client_meets_and_what_only_time_tells() {
-        let table: [Row<fn(&mut Data)>; 14] = [
+    let table: [Row<fn(&mut Data)>; 14] = [
         ("redis.read_refused", Crit, |d| d.read = Read::Refused("LOADING".to_owned())),
         ("redis.writes_refused", Crit, |d| d.writes = Writes::Refused("MISCONF".to_owned())),
         ("redis.open", Warn, |d| d.door = Door::Open),
