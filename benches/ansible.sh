@@ -11,7 +11,7 @@ run=$(realpath "${QUARTERDECK_BIN:-${CARGO_TARGET_DIR:-target}/release/quarterde
 dir=$(mktemp -d /var/tmp/quarterdeck-ansible.XXXXXX)
 pids=()
 trap 'for p in "${pids[@]}"; do kill "$p" 2>/dev/null || true; done; rm -rf "$dir"' EXIT
-chmod 755 "$dir"; mkdir -p /run/sshd "$dir/home/.config/quarterdeck"
+chmod 755 "$dir"; mkdir -p /run/sshd "$dir/home/.config/quarterdeck" "$dir/root"
 ssh-keygen -q -t ed25519 -N '' -f "$dir/key"
 port=22500
 for i in $(seq "$hosts"); do
@@ -27,9 +27,11 @@ StrictModes no
 UsePAM no
 PasswordAuthentication no
 PermitRootLogin yes
+Subsystem sftp internal-sftp
 MaxStartups 200
 EOF
-  /usr/sbin/sshd -D -f "$dir/sshd$i" 2>>"$dir/sshd.log" & pids+=($!)
+  # A home with no start-up files of anybody's: those would run at every session, for all three alike.
+  unshare --mount sh -c "mount --bind $dir/root /root && exec /usr/sbin/sshd -D -f $dir/sshd$i" 2>>"$dir/sshd.log" & pids+=($!)
   echo "[127.0.0.1]:$port $(cut -d' ' -f1-2 "$dir/host$i.pub")" >>"$dir/known_hosts"
   echo "h$i ansible_host=127.0.0.1 ansible_port=$port ansible_user=root ansible_ssh_private_key_file=$dir/key ansible_python_interpreter=/usr/bin/python3" >>"$dir/inventory"
   printf '[[host]]\nname = "h%s"\naddress = "127.0.0.1"\nport = %s\nuser = "root"\nidentity = "%s"\nssh_config = "%s"\n' "$i" "$port" "$dir/key" "$dir/ssh_config" >>"$dir/home/.config/quarterdeck/config.toml"
@@ -40,7 +42,7 @@ steps() { for i in 1 2 3 4 5 6 7 8 9 10; do printf '%s- name: Nothing %s\n%s  co
 { printf -- '- hosts: all\n  gather_facts: false\n  tasks:\n'; steps '    '; } >"$dir/ansible.yaml"
 { printf 'name: Nothing\nowner: bench\nhosts: all\ntasks:\n'; steps '  '; } >"$dir/ours.yaml"
 ansible() { # PIPELINING CONTROL_PERSIST
-  ( cd "$dir"; env ANSIBLE_HOME="$dir/ansible" ANSIBLE_LOCAL_TEMP="$dir/ansible/tmp" ANSIBLE_PIPELINING="$1" ANSIBLE_FORKS="$hosts" ANSIBLE_NOCOWS=1 \
+  ( cd "$dir"; env ANSIBLE_HOME="$dir/ansible" ANSIBLE_LOCAL_TEMP="$dir/ansible/tmp" ANSIBLE_PIPELINING="$1" ANSIBLE_FORKS="$hosts" ANSIBLE_NOCOWS=1 ANSIBLE_DEPRECATION_WARNINGS=False \
     ANSIBLE_SSH_ARGS="-o ControlMaster=auto -o ControlPersist=$2 -o UserKnownHostsFile=$dir/known_hosts -o ControlPath=$dir/cm-%r@%h:%p" \
     ansible-playbook -i inventory ansible.yaml >"$dir/ansible.log" ) || { tail -n 20 "$dir/ansible.log" >&2; exit 1; }
   rm -f "$dir"/cm-* 2>/dev/null || true
