@@ -74,7 +74,10 @@ pub(super) fn list(args: &Args, name: &str) -> Vec<String> {
 }
 
 /// A command line in words, as a POSIX shell would split it, nothing expanded.
-pub(super) fn words(line: &str) -> Result<Vec<String>, ActionError> {
+///
+/// # Errors
+/// A quote that is not closed.
+pub fn words(line: &str) -> Result<Vec<String>, ActionError> {
     let mut out = Vec::new();
     let mut word: Option<String> = None;
     let mut chars = line.chars();

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use k8s_openapi::api::core::v1::Pod;
+use kube::Client;
 use kube::api::{Api, DynamicObject, ListParams};
 use kube::core::GroupVersionKind;
 use kube::discovery::Scope;
@@ -10,6 +12,7 @@ use serde_json::Value;
 
 use super::{args, kube as api, way};
 use crate::base::clock::Stopwatch;
+use crate::base::text::clean;
 use crate::model::catalog::{ActionSpec, Field, FieldKind, Others, Place, Touches};
 use crate::port::action::{Action, ActionCx, ActionError, Args, Found, Hindrance, Outcome, Purpose, Stream};
 
@@ -119,7 +122,26 @@ fn condition(object: &DynamicObject, name: &str) -> Option<String> {
     }
 }
 
+/// What keeps the pods of a workload from being ready, in the kubelet's or the scheduler's words: the one thing that a person needs
+/// to know when a rollout does not end.
+fn hindrance(pod: &Pod) -> Option<String> {
+    let name = pod.metadata.name.as_deref().unwrap_or_default();
+    let status = pod.status.as_ref()?;
+    let mut containers = status.init_container_statuses.iter().flatten().chain(status.container_statuses.iter().flatten());
+    let waiting = containers.find_map(|c| {
+        let waiting = c.state.as_ref()?.waiting.as_ref()?;
+        let reason = waiting.reason.as_deref().filter(|r| !matches!(*r, "ContainerCreating" | "PodInitializing"))?;
+        Some(format!("pod {name}: {}: {reason}: {}", c.name, waiting.message.as_deref().unwrap_or_default()))
+    });
+    let unscheduled = || {
+        let condition = status.conditions.iter().flatten().find(|c| c.type_ == "PodScheduled" && c.status == "False")?;
+        Some(format!("pod {name}: {}: {}", condition.reason.as_deref().unwrap_or("not scheduled"), condition.message.as_deref().unwrap_or_default()))
+    };
+    waiting.or_else(unscheduled).map(|why| why.trim_end_matches([':', ' ']).to_owned())
+}
+
 struct Watched {
+    client: Client,
     api: Api<DynamicObject>,
     kind: String,
     name: Option<String>,
@@ -136,15 +158,15 @@ impl Watched {
         let mut kinds = api::Kinds::new(client.clone(), given);
         let (resource, scope) = kinds.of(&GroupVersionKind::gvk(group, version, &kind)).await?;
         let api = match scope {
-            Scope::Cluster => Api::all_with(client, &resource),
-            Scope::Namespaced => Api::namespaced_with(client, &kinds.namespace, &resource),
+            Scope::Cluster => Api::all_with(client.clone(), &resource),
+            Scope::Namespaced => Api::namespaced_with(client.clone(), &kinds.namespace, &resource),
         };
         let (name, selector) = (args::text(given, "name"), args::text(given, "selector"));
         if name.is_none() && selector.is_none() {
             return Err(ActionError::arguments("`k8s_wait` needs `name` or `selector`"));
         }
         let wanted = args::required(given, "for")?;
-        Ok(Self { api, kind, name, selector, wanted: wanted.strip_prefix("condition=").unwrap_or(&wanted).to_owned() })
+        Ok(Self { client, api, kind, name, selector, wanted: wanted.strip_prefix("condition=").unwrap_or(&wanted).to_owned() })
     }
 
     async fn lacks(&self) -> Result<Option<String>, ActionError> {
@@ -167,7 +189,22 @@ impl Watched {
                 types.kind.clone_from(&self.kind);
             }
         }
-        Ok(found.iter().find_map(|o| lacks(o, &self.wanted)))
+        let Some((object, why)) = found.iter().find_map(|o| Some((o, lacks(o, &self.wanted)?))) else { return Ok(None) };
+        let pods = if matches!(self.wanted.as_str(), "rollout" | "ready") { self.pods(object).await? } else { None };
+        Ok(Some(pods.map_or(why.clone(), |pods| format!("{why}; {pods}"))))
+    }
+
+    /// What is said of the first pod of a workload that something keeps from being ready.
+    async fn pods(&self, object: &DynamicObject) -> Result<Option<String>, ActionError> {
+        let (Some(labels), Some(namespace)) = (object.data.pointer("/spec/selector/matchLabels").and_then(Value::as_object), &object.metadata.namespace)
+        else {
+            return Ok(None);
+        };
+        let selector: Vec<String> = labels.iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?))).collect();
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        // Whoever may see a Deployment may not always see its pods: that is no failure of what is waited for.
+        let found = api::ask(pods.list(&ListParams::default().labels(&selector.join(",")))).await?;
+        Ok(found.ok().and_then(|all| all.items.iter().find_map(hindrance)).map(|why| clean(&why).into_owned()))
     }
 }
 

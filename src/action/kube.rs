@@ -129,7 +129,11 @@ pub(super) async fn manifest(given: &Args, cx: &ActionCx) -> Result<Vec<DynamicO
     }
     objects
         .into_iter()
-        .map(|value| {
+        .map(|mut value| {
+            let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();
+            if ["Service", "Pod", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob"].contains(&kind) {
+                with_protocols(&mut value);
+            }
             let name = value.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
             let object: DynamicObject =
                 serde_json::from_value(value).map_err(|e| ActionError::arguments(format!("the manifest is no Kubernetes object: {e}")))?;
@@ -139,6 +143,27 @@ pub(super) async fn manifest(given: &Args, cx: &ActionCx) -> Result<Vec<DynamicO
             Ok(object)
         })
         .collect()
+}
+
+/// Says `protocol: TCP` of every port that says nothing. It is the API's own default, but the protocol is a part of a port's key, and
+/// servers before 1.21 refuse to apply a port whose key is not whole (kubernetes/kubernetes#92332).
+fn with_protocols(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            for (key, child) in map {
+                if let (true, Some(ports)) = (key == "ports", child.as_array_mut()) {
+                    let open = ports.iter_mut().filter_map(Value::as_object_mut).filter(|p| p.contains_key("port") || p.contains_key("containerPort"));
+                    open.for_each(|port| {
+                        port.entry("protocol").or_insert_with(|| "TCP".into());
+                    });
+                } else {
+                    with_protocols(child);
+                }
+            }
+        }
+        Value::Array(all) => all.iter_mut().for_each(with_protocols),
+        _ => {}
+    }
 }
 
 fn utf8(bytes: Vec<u8>, place: &str) -> Result<String, ActionError> {

@@ -11,6 +11,8 @@ mod plain;
 mod remote;
 mod way;
 
+pub use args::words;
+
 use crate::model::catalog::ActionSpec;
 use crate::port::action::Action;
 

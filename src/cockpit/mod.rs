@@ -252,7 +252,7 @@ impl Cockpit {
                 Effect::Redraw => self.seat.redraw_all(),
                 Effect::Background => self.seat.background(),
                 Effect::Books => self.list_books(),
-                Effect::OpenBook(name) => self.open_book(&name),
+                Effect::OpenBook { what, options } => self.open_book(what, &options),
                 Effect::RunReply { id, reply } => self.run_reply(id, reply),
                 Effect::Armed(seconds) => self.armed(seconds),
                 Effect::Quit if self.may_quit() => return Some(End::Quit),

@@ -11,7 +11,7 @@ use crate::engine::run::session::{Booth, Session};
 use crate::engine::run::{acts, stage, who};
 use crate::model::catalog::Catalog;
 use crate::model::fact::Notice;
-use crate::model::run::{RunPicture, RunReply};
+use crate::model::run::{Chosen, RunPicture, RunReply};
 use crate::playbook::journal::Operator;
 
 /// How long a run may take to end what is in flight after a person has quit.
@@ -49,16 +49,16 @@ impl Cockpit {
     }
 
     pub(super) fn list_books(&mut self) {
-        let books = self.booth.books();
-        self.seat.books(books);
+        let (books, past) = (self.booth.books(), self.booth.past());
+        self.seat.books(books, past);
     }
 
-    pub(super) fn open_book(&mut self, name: &str) {
+    pub(super) fn open_book(&mut self, what: Chosen, options: &str) {
         if self.at_work() {
             self.seat.notice_word("run.busy");
             return;
         }
-        let session = self.booth.start(name, operator());
+        let session = self.booth.start(what, options, operator());
         self.pictures = Some(session.pictures.clone());
         self.seat.run_picture(session.pictures.borrow().clone());
         self.session = Some(session);

@@ -20,7 +20,7 @@ use crate::config::lang::Lang;
 use crate::config::spec::{Config, GlyphChoice, ReadOnly, Severity};
 use crate::model::effect::{Document, Effect, RequestId};
 use crate::model::fact::Notice;
-use crate::model::run::{BookLine, RunPicture};
+use crate::model::run::{BookLine, PastRun, RunPicture};
 use crate::store::Store;
 use crate::ui::clipboard::{self, Wrap};
 use crate::ui::paint::Depth;
@@ -191,8 +191,8 @@ impl Seat {
         self.ui.notice_word(key);
     }
 
-    pub(super) fn books(&mut self, books: Vec<BookLine>) {
-        self.ui.books(books);
+    pub(super) fn books(&mut self, books: Vec<BookLine>, past: Vec<PastRun>) {
+        self.ui.books(books, past);
     }
 
     pub(super) fn run_picture(&mut self, picture: Arc<RunPicture>) {

@@ -59,10 +59,13 @@ pub enum Effect {
     Redraw,
     /// Stop for the shell's job control.
     Background,
-    /// The playbooks that there are; the answer goes to the seat.
+    /// The playbooks and the runs that there are; the answer goes to the seat.
     Books,
-    /// Start with this one: its questions, its plan, its run.
-    OpenBook(String),
+    /// Start with this one: its questions, its plan, its run. The options are those of `playbook run`.
+    OpenBook {
+        what: super::run::Chosen,
+        options: String,
+    },
     /// A person's answer to what the run asked.
     RunReply {
         id: u64,

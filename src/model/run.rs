@@ -16,6 +16,26 @@ pub struct BookLine {
     pub broken: Option<String>,
 }
 
+/// A run of before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PastRun {
+    pub name: String,
+    pub playbook: String,
+    pub by: String,
+    pub state: &'static str,
+    /// Can it be gone on with?
+    pub unfinished: bool,
+}
+
+/// What a person chose from the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Chosen {
+    /// Begin with the playbook of this name.
+    Book(String),
+    /// Go on with the run of this name, or take it back.
+    Past(String),
+}
+
 /// Something that a playbook requires.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Need {
@@ -165,6 +185,8 @@ pub enum RunAskKind {
     Phrase(String),
     /// After the plan: y or q. Needs arming.
     Begin,
+    /// Before a run of before: r goes on with it, u takes it back, q leaves it. Needs arming.
+    Again,
     /// Before a step: y n c e s q.
     Confirm,
     /// After a failure: r e s f u q.
@@ -181,6 +203,7 @@ impl RunAskKind {
         match self {
             Self::Text | Self::Secret | Self::Phrase(_) => "",
             Self::Begin => "yq",
+            Self::Again => "ruq",
             Self::Confirm => "ynceqs",
             Self::Failed => "resfuq",
             Self::Unknown => "rasfq",
@@ -194,6 +217,7 @@ impl RunAskKind {
             Self::Secret => "secret",
             Self::Phrase(_) => "phrase",
             Self::Begin => "begin",
+            Self::Again => "again",
             Self::Confirm => "confirm",
             Self::Failed => "failed",
             Self::Unknown => "unknown",

@@ -14,7 +14,7 @@ use crate::base::text;
 use crate::config::keys::{KeyCode, KeyPress};
 use crate::model::effect::Effect;
 use crate::model::fact::Notice;
-use crate::model::run::{BookLine, Met, RunAskKind, RunPicture, RunReply, StepDanger, StepState};
+use crate::model::run::{BookLine, Chosen, Met, PastRun, RunAskKind, RunPicture, RunReply, StepDanger, StepState};
 
 /// Lines of what steps said that stand below them.
 const TAIL: usize = 12;
@@ -23,6 +23,7 @@ const TAIL: usize = 12;
 #[derive(Debug, Default)]
 pub(super) struct Runs {
     pub books: Vec<BookLine>,
+    pub past: Vec<PastRun>,
     pub picture: Option<Arc<RunPicture>>,
     /// The answer being typed.
     line: Line,
@@ -32,8 +33,8 @@ pub(super) struct Runs {
 
 impl Ui {
     /// The answer to [`Effect::Books`].
-    pub fn books(&mut self, books: Vec<BookLine>) {
-        self.runs.books = books;
+    pub fn books(&mut self, books: Vec<BookLine>, past: Vec<PastRun>) {
+        (self.runs.books, self.runs.past) = (books, past);
         self.overlay = Some(Overlay::Books { line: Line::default(), at: 0 });
     }
 
@@ -161,7 +162,7 @@ impl Ui {
         if !ask.kind.keys().contains(letter) {
             return None;
         }
-        if ask.kind == RunAskKind::Begin && letter == 'y' && self.writing != Writing::Armed {
+        if matches!((&ask.kind, letter), (RunAskKind::Begin, 'y') | (RunAskKind::Again, 'r' | 'u')) && self.writing != Writing::Armed {
             let word = if self.writing == Writing::Locked { "run.locked" } else { "run.read-only" };
             let text = self.lang.word(word).to_owned();
             self.notice(Notice { good: false, text });
@@ -172,16 +173,31 @@ impl Ui {
 
     /// The list of playbooks that fit what is typed.
     pub(super) fn books_found(&self, typed: &str) -> Vec<&BookLine> {
-        let needle = typed.to_lowercase();
+        let needle = sought(typed);
         let fits = |b: &&BookLine| [&b.name, &b.title, &b.when_to_use].iter().any(|t| t.to_lowercase().contains(&needle));
         self.runs.books.iter().filter(fits).collect()
     }
 
-    /// Rows of the list: name, title, what it needs.
+    /// The runs of before that fit what is typed.
+    fn past_found(&self, typed: &str) -> Vec<&PastRun> {
+        let needle = sought(typed);
+        self.runs.past.iter().filter(|r| [&r.name, &r.playbook].iter().any(|t| t.to_lowercase().contains(&needle))).collect()
+    }
+
+    /// What is chosen at that place: the playbooks first, then the runs of before.
+    fn chosen(&self, typed: &str, at: usize) -> Option<Chosen> {
+        let books = self.books_found(typed);
+        match books.get(at) {
+            Some(book) => Some(Chosen::Book(book.name.clone())),
+            None => self.past_found(typed).get(at - books.len()).map(|run| Chosen::Past(run.name.clone())),
+        }
+    }
+
+    /// Rows of the list: name, title, what it needs; then the runs of before.
     pub(super) fn book_rows(&self, typed: &str) -> Vec<(String, String, &'static str)> {
         let mut rows = vec![(String::new(), format!("/{typed}_"), "text.accent")];
-        let found = self.books_found(typed);
-        if found.is_empty() {
+        let (found, past) = (self.books_found(typed), self.past_found(typed));
+        if found.is_empty() && past.is_empty() {
             rows.push((String::new(), self.lang.word("run.no-books").to_owned(), "text.dim"));
         }
         for book in found {
@@ -205,6 +221,12 @@ impl Ui {
             let words = book.broken.clone().unwrap_or_else(|| format!("{}  {}", book.title, needs.join("  ")));
             rows.push((mark.to_owned(), format!("{:<22} {}  {}", book.name, text::clean(&words), book.proven), scope));
         }
+        for run in past {
+            let (mark, scope) = if run.unfinished { (self.glyphs.warn, "verdict.warn") } else { (self.glyphs.ok, "text.dim") };
+            let key = if run.unfinished { "run.past.unfinished" } else { "run.past.finished" };
+            let words = self.lang.fill(key, &[("state", run.state), ("by", &text::clean(&run.by)), ("playbook", &text::clean(&run.playbook))]);
+            rows.push((mark.to_owned(), format!("{:<22} {words}", run.name), scope));
+        }
         rows
     }
 
@@ -216,11 +238,11 @@ impl Ui {
             KeyCode::Down => *at += 1,
             KeyCode::Enter => {
                 let (typed, at) = (line.text().to_owned(), *at);
-                let chosen = self.books_found(&typed).get(at).map(|b| b.name.clone());
-                if let Some(name) = chosen {
+                if let Some(what) = self.chosen(&typed, at) {
                     self.overlay = None;
                     self.runs.picture = None;
-                    return vec![Effect::OpenBook(name)];
+                    let options = typed.find(" -").map_or("", |from| &typed[from..]).trim().to_owned();
+                    return vec![Effect::OpenBook { what, options }];
                 }
             }
             _ => {
@@ -229,7 +251,7 @@ impl Ui {
             }
         }
         let typed = if let Some(Overlay::Books { line, .. }) = &self.overlay { line.text().to_owned() } else { String::new() };
-        let count = self.books_found(&typed).len();
+        let count = self.books_found(&typed).len() + self.past_found(&typed).len();
         if let Some(Overlay::Books { at, .. }) = &mut self.overlay {
             *at = (*at).min(count.saturating_sub(1));
         }
@@ -287,6 +309,11 @@ impl Ui {
             None => word.to_owned(),
         }
     }
+}
+
+/// What is searched for: the options behind it are for the run.
+fn sought(typed: &str) -> String {
+    typed.find(" -").map_or(typed, |from| &typed[..from]).trim().to_lowercase()
 }
 
 fn scope_of(state: StepState) -> &'static str {

@@ -28,6 +28,7 @@ pub fn tests() -> Vec<Trial> {
         case("playbook: a host that is cut off is found again", PARTS, cut),
         case("playbook: no space, no act; a full target keeps the old file", PARTS, full),
         case("playbook: in the cockpit: list, plan, arming, answers, a typed phrase", PARTS, in_the_cockpit),
+        case("playbook: in the cockpit: values and tags, a failure mended, gone on with and taken back", PARTS, on_from_the_cockpit),
         case("playbook: no secret in any process list, journal, log or export", PARTS, secrets),
     ]
 }
@@ -466,6 +467,66 @@ tasks:
     let refused = desk.run(&["--write", "playbook", "run", "pasted.yaml", "--yes"]);
     assert_ne!(refused.code, 0, "{}", refused.out);
     assert!(watcher.seen().is_empty() && host.run("ls /root/pasted 2>/dev/null | wc -l").trim() == "0");
+}
+
+fn on_from_the_cockpit() {
+    let lab = Lab::new();
+    let host = lab.host("web1").start();
+    let desk = Desk::new(&lab, &[&host]);
+    let books = desk.home.path().join(".config/quarterdeck/playbooks");
+    fs::create_dir_all(&books).expect("folder");
+    let step = |name: &str, tag: &str, file: &str, how: &str| {
+        format!("  - name: {name}\n    tags: [{tag}]\n    shell: {how} touch /root/{file}-{{{{ word | quote }}}}\n    verify:\n      shell: test -e /root/{file}-{{{{ word | quote }}}}\n    undo:\n      shell: rm -f /root/{file}-{{{{ word | quote }}}}\n")
+    };
+    let book = format!(
+        "name: Files\nowner: tests\nhosts: all\nvars_prompt:\n  - {{name: word, prompt: Which word}}\ntasks:\n{}{}{}",
+        step("The first", "one", "a", ""),
+        step("The second", "one", "b", "test -e /root/allowed && "),
+        step("The third", "two", "c", "")
+    );
+    fs::write(books.join("files.yaml"), book).expect("playbook");
+    let made = || host.run("cd /root; ls | grep '^[abc]-' | tr '\\n' ' '").trim().to_owned();
+    let mut t = Terminal::start(command(desk.home.path(), &[]), 160, 45);
+    t.wait("web1");
+    t.send(":write 15m\r");
+    t.wait_gone("READ-ONLY");
+    // Values and tags behind the name: nothing is asked that was said.
+    t.send("Pfiles -e word=x --tags one\r");
+    t.wait("y begins");
+    t.send("y");
+    t.wait("y yes");
+    t.send("c");
+    t.wait("it failed");
+    assert_eq!(made(), "a-x");
+    t.send("q");
+    t.wait("playbook resume");
+    // Mended, and gone on with from the list.
+    host.run("touch /root/allowed");
+    t.send("P");
+    t.wait("goes on with it");
+    t.send("-files\r");
+    t.wait("u takes back");
+    assert_eq!(made(), "a-x");
+    t.send("r");
+    t.wait("y yes");
+    t.send("y");
+    t.wait("finished");
+    assert_eq!(made(), "a-x b-x", "of the tag that was chosen, no more");
+    t.send("P");
+    t.wait("enter takes it back");
+    t.send("-files\r");
+    t.wait("The second (web1)");
+    t.send("u");
+    t.wait("finished");
+    eventually("taken back", PATIENCE, || made().is_empty().then_some(()));
+    t.send("Pfiles --tag one\r");
+    t.wait("did you mean `--tags`?");
+    t.send("q");
+    assert_eq!(t.end(), 0);
+    let runs = desk.run(&["playbook", "runs"]).expect(0).out;
+    assert!(runs.contains("undone") && runs.lines().count() == 1, "one run from its begin to its end: {runs}");
+    let acts = fs::read_to_string(desk.state().join("acts.jsonl")).expect("acts");
+    assert!(acts.contains("\"act\":\"resume\"") && acts.contains("\"act\":\"undo\""), "{acts}");
 }
 
 fn in_the_cockpit() {

@@ -14,7 +14,7 @@ use crate::base::redact::Redactor;
 use crate::engine::run::file::JournalFile;
 use crate::engine::run::front::Front;
 use crate::engine::run::perform::Ground;
-use crate::engine::run::{Broken, Report, Runner, Stop, folder, stage};
+use crate::engine::run::{Broken, Report, Runner, Stop, folder, shelf, stage};
 use crate::model::id::Name;
 use crate::playbook::due::{Mode, Pace};
 use crate::playbook::journal::{Choice, Closing, Event, FORMAT, Opened, Operator};
@@ -220,7 +220,8 @@ async fn finish(runner: Runner, id: &str, pace: &args::Pace) -> u8 {
         }
     }
     match why {
-        Closing::Finished | Closing::Undone => run.exit_code(),
+        Closing::Finished => run.exit_code(),
+        Closing::Undone => 0,
         Closing::Failed | Closing::Stopped => {
             let _ = writeln!(io::stderr().lock(), "go on with: {resume}");
             if why == Closing::Stopped { STOPPED } else { run.exit_code() }
@@ -242,7 +243,7 @@ pub(super) async fn again(desk: Desk, args: &args::Resume, write: bool, how: Aga
     let Some(Event::Opened(opened)) = found.records.first().map(|r| &r.event) else {
         return Err(format!("run {id} has no records: nothing was done in it"));
     };
-    let (book, files) = desk.playbook(&opened.file)?;
+    let (book, files) = desk.playbook(shelf::meant(&opened.file))?;
     if book.sha256 != opened.sha256 && !args.changed {
         return Err(format!(
             "{} has changed since run {id} began: its steps may not be those of the journal. Begin a new run, or give --changed if you know what changed",

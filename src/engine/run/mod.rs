@@ -2,6 +2,7 @@
 //! One task owns the run and its journal; the steps run beside it and tell it how they ended.
 
 pub mod acts;
+mod again;
 pub mod bundle;
 pub mod file;
 pub mod folder;
@@ -16,6 +17,7 @@ pub mod stage;
 pub mod values;
 pub mod ways;
 pub mod who;
+pub mod wish;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;

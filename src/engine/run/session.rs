@@ -12,16 +12,18 @@ use super::file::JournalFile;
 use super::perform::Ground;
 use super::screen::{self, ScreenFront};
 use super::ways::Ways;
+use super::wish::Wish;
 use super::{Report, Runner, Stop, acts, folder, shelf, stage, values};
 use crate::base::clock::Clock;
 use crate::base::redact::Redactor;
+use crate::base::suggest;
 use crate::config::spec::Config;
 use crate::model::catalog::Catalog;
 use crate::model::id::Name;
-use crate::model::run::{BookLine, Met, Need, RunAskKind, RunPicture, RunReply, Stage};
+use crate::model::run::{BookLine, Chosen, Met, Need, RunAskKind, RunPicture, RunReply, Stage};
 use crate::playbook::due::{Mode, Pace};
 use crate::playbook::inventory::Inventory;
-use crate::playbook::journal::{Choice, Event, FORMAT, Opened, Operator, Target};
+use crate::playbook::journal::{Choice, Closing, Event, FORMAT, Opened, Operator, Target};
 use crate::playbook::mistake::Severity;
 use crate::playbook::run::{Run, Setup};
 use crate::playbook::spec::Playbook;
@@ -88,19 +90,20 @@ impl Booth {
         Need { what: what.to_owned(), met }
     }
 
-    /// Starts a session for a playbook. What it is and asks shows in its pictures; the task gives the command that goes on with it.
-    pub fn start(&self, name: &str, operator: Result<Operator, String>) -> Session {
+    /// Starts a session for a playbook or for a run of before. What it is and asks shows in its pictures; the task gives the command that goes on with it.
+    pub fn start(&self, what: Chosen, options: &str, operator: Result<Operator, String>) -> Session {
         let (by, refused) = match operator {
             Ok(by) => (by, None),
             Err(why) => (Operator::default(), Some(why)),
         };
         let (front, pictures) = ScreenFront::new(by.clone(), self.redact.clone());
         let stop = Stop::default();
-        let (booth, name, screen_front, ending) = (self.clone(), name.to_owned(), front.clone(), stop.clone());
+        let (booth, options, screen_front, ending) = (self.clone(), options.to_owned(), front.clone(), stop.clone());
         let task = tokio::spawn(async move {
-            let told = match refused {
-                Some(why) => Err(why),
-                None => Box::pin(booth.work(&name, by, &screen_front, &ending)).await,
+            let told = match (refused, what) {
+                (Some(why), _) => Err(why),
+                (None, Chosen::Book(name)) => Box::pin(booth.work(&name, &options, by, &screen_front, &ending)).await,
+                (None, Chosen::Past(id)) => Box::pin(booth.again(&id, &options, by, &screen_front, &ending)).await,
             };
             match told {
                 Ok(resume) => resume,
@@ -116,10 +119,24 @@ impl Booth {
         Session { front, pictures, stop, task }
     }
 
-    async fn answers(&self, book: &Playbook, inventory: &Inventory, front: &ScreenFront) -> Result<Option<Map<String, Value>>, String> {
-        let mut vars = Map::new();
+    /// The answers to what the playbook asks and `vars` does not say, of the questions in `only` where it is given; `None` when a person
+    /// gave up.
+    pub(super) async fn answers(
+        &self,
+        book: &Playbook,
+        inventory: &Inventory,
+        front: &ScreenFront,
+        mut vars: Map<String, Value>,
+        only: Option<&[String]>,
+    ) -> Result<Option<Map<String, Value>>, String> {
+        for prompt in &book.prompts {
+            if let Some(given) = vars.get(&prompt.name).cloned() {
+                let value = values::accept(book, inventory, &vars, &prompt.name, given)?;
+                self.keep(&prompt.name, prompt.private, value, &mut vars);
+            }
+        }
         let mut wrong = Vec::new();
-        while let Some(question) = values::next(book, inventory, &vars, None)? {
+        while let Some(question) = values::next(book, inventory, &vars, only)? {
             let mut lines = std::mem::take(&mut wrong);
             lines.push(match question.default.as_ref().filter(|_| !question.private) {
                 Some(default) => format!("{} [{}]", question.question, values::text(default)),
@@ -136,27 +153,48 @@ impl Booth {
                 (typed, _) => Value::from(typed),
             };
             match values::accept(book, inventory, &vars, &question.name, value) {
-                Ok(value) => {
-                    if let (true, Some(secret)) = (question.private, value.as_str()) {
-                        self.redact.learn(secret);
-                    }
-                    vars.insert(question.name, value);
-                }
+                Ok(value) => self.keep(&question.name, question.private, value, &mut vars),
                 Err(why) => wrong.push(why),
             }
         }
         Ok(Some(vars))
     }
 
-    fn targets(book: &Playbook, inventory: &Inventory, vars: &Map<String, Value>) -> Result<Vec<Name>, String> {
+    fn keep(&self, name: &str, private: bool, value: Value, vars: &mut Map<String, Value>) {
+        if let (true, Some(secret)) = (private, value.as_str()) {
+            self.redact.learn(secret);
+        }
+        vars.insert(name.to_owned(), value);
+    }
+
+    /// Where runs are written down.
+    pub(super) fn state(&self) -> Result<PathBuf, String> {
+        self.config.state.clone().ok_or_else(|| "there is no folder for the journal: set HOME or XDG_STATE_HOME".to_owned())
+    }
+
+    /// A playbook without mistakes, and the files beside it.
+    pub(super) fn playbook(&self, name: &str) -> Result<(Arc<Playbook>, Arc<dyn Files>), String> {
+        let found = shelf::open(&self.config, &self.catalog, name)?;
+        match found.parsed.mistakes.iter().find(|m| m.severity == Severity::Error) {
+            Some(mistake) => Err(mistake.to_string()),
+            None => Ok((Arc::new(found.parsed.playbook), found.files)),
+        }
+    }
+
+    fn targets(book: &Playbook, inventory: &Inventory, vars: &Map<String, Value>, limit: Option<&str>) -> Result<Vec<Name>, String> {
         let templates = Templates::default();
         let own = Map::from_iter([("groups".to_owned(), serde_json::json!(inventory.groups()))]);
         let scope = Scope::new(&templates, vec![Layer::known(own), Layer::Written(Arc::new(book.vars.clone())), Layer::known(vars.clone())]);
         let pattern = templates.string(&book.hosts.at, &book.hosts.value, &scope).map_err(|e| e.to_string())?;
-        inventory.select(&pattern)
+        let mut hosts = inventory.select(&pattern)?;
+        if let Some(limit) = limit {
+            let only = inventory.select(limit).map_err(|e| format!("--limit: {e}"))?;
+            hosts.retain(|h| only.contains(h));
+        }
+        Ok(hosts)
     }
 
-    fn ground(&self, front: &Arc<ScreenFront>, files: &Arc<dyn Files>, mode: Mode, id: &str) -> Ground {
+    pub(super) fn ground(&self, front: &Arc<ScreenFront>, files: &Arc<dyn Files>, mode: Mode, id: &str) -> Ground {
         Ground {
             reach: self.ways.clone(),
             files: files.clone(),
@@ -170,17 +208,20 @@ impl Booth {
         }
     }
 
+    /// The targets by who they are. One that cannot be reached has no identity yet; its steps will say so.
+    pub(super) async fn identified(&self, inventory: &Inventory, hosts: &[Name]) -> Vec<Target> {
+        let each = hosts.iter().map(|name| async {
+            let identity = self.ways.identity(name).await.unwrap_or_default();
+            Target { name: name.clone(), address: inventory.host(name).map(|h| h.address.clone()).unwrap_or_default(), identity }
+        });
+        futures::future::join_all(each).await
+    }
+
     /// The first record of the run.
-    async fn opened(&self, book: &Playbook, inventory: &Inventory, hosts: &[Name], vars: &Map<String, Value>, by: &Operator) -> Event {
+    fn opened(book: &Playbook, targets: Vec<Target>, vars: &Map<String, Value>, choice: &Choice, by: &Operator) -> Event {
         let secrets: Vec<String> = book.prompts.iter().filter(|p| p.private && vars.contains_key(&p.name)).map(|p| p.name.clone()).collect();
         let mut open_vars = vars.clone();
         open_vars.retain(|name, _| !secrets.contains(name));
-        let mut targets = Vec::with_capacity(hosts.len());
-        for host in hosts {
-            let address = inventory.host(host).map(|h| h.address.clone()).unwrap_or_default();
-            let identity = self.ways.identity(host).await.unwrap_or_default();
-            targets.push(Target { name: host.clone(), address, identity });
-        }
         Event::Opened(Box::new(Opened {
             format: FORMAT,
             playbook: book.name.clone(),
@@ -192,23 +233,24 @@ impl Booth {
             hosts: targets,
             vars: open_vars,
             secrets,
-            choice: Choice::default(),
+            choice: choice.clone(),
         }))
     }
 
-    async fn work(&self, name: &str, by: Operator, front: &Arc<ScreenFront>, stop: &Stop) -> Result<Option<String>, String> {
-        let found = shelf::open(&self.config, &self.catalog, name)?;
-        if let Some(mistake) = found.parsed.mistakes.iter().find(|m| m.severity == Severity::Error) {
-            return Err(mistake.to_string());
+    async fn work(&self, name: &str, options: &str, by: Operator, front: &Arc<ScreenFront>, stop: &Stop) -> Result<Option<String>, String> {
+        let wish = Wish::read(options)?;
+        let (book, files) = self.playbook(name)?;
+        if let Some(start) = wish.choice.start_at.as_ref().filter(|start| !book.program.iter().any(|e| e.task.name == **start)) {
+            let names = book.program.iter().map(|e| e.task.name.as_str());
+            return Err(format!("--start-at-task: no step is named `{start}`; {}", suggest::help(start, names, "the playbook has")));
         }
-        let (book, files) = (Arc::new(found.parsed.playbook), found.files);
         let inventory = Arc::new(stage::inventory(&self.config));
         front.change(|p| p.title.clone_from(&book.name));
-        let Some(vars) = self.answers(&book, &inventory, front).await? else {
+        let Some(vars) = self.answers(&book, &inventory, front, wish.vars, None).await? else {
             front.change(|p| p.stage = Stage::Stopped);
             return Ok(None);
         };
-        let hosts = Self::targets(&book, &inventory, &vars)?;
+        let hosts = Self::targets(&book, &inventory, &vars, wish.limit.as_deref())?;
         if hosts.is_empty() {
             return Err(format!("{}: no target", book.file));
         }
@@ -218,7 +260,7 @@ impl Booth {
             inventory: inventory.clone(),
             hosts: hosts.clone(),
             vars: vars.clone(),
-            choice: Choice::default(),
+            choice: wish.choice.clone(),
             mode,
             pace,
         };
@@ -236,21 +278,28 @@ impl Booth {
             front.change(|p| p.stage = Stage::Stopped);
             return Ok(None);
         }
-        let state: PathBuf = self.config.state.clone().ok_or("there is no folder for the journal: set HOME or XDG_STATE_HOME")?;
+        let state = self.state()?;
         let runs = state.join("runs");
         let id = folder::new_id(&runs, name, self.clock.now());
         let journal = JournalFile::create(&runs, &id, self.redact.clone()).map_err(|e| e.to_string())?;
         acts::note(&state, self.clock.now(), &by, "run", &format!("{} {id}", book.name));
-        let opened = self.opened(&book, &inventory, &hosts, &vars, &by).await;
+        let opened = Self::opened(&book, self.identified(&inventory, &hosts).await, &vars, &wish.choice, &by);
         front.change(|p| p.stage = Stage::Running);
         let mut runner =
             Runner::new(Run::new(setup(Mode::Apply, Pace::Step)), Some(journal), self.ground(front, &files, Mode::Apply, &id), by.clone(), stop.clone());
         runner.put(opened).await.map_err(|e| e.to_string())?;
+        Ok(self.finish(runner, &id, &by, front).await)
+    }
+
+    /// Carries a run to its end; gives the command that goes on with it where there is something left.
+    pub(super) async fn finish(&self, runner: Runner, id: &str, by: &Operator, front: &ScreenFront) -> Option<String> {
         let resume = format!("quarterdeck --write playbook resume {id}");
         match runner.drive().await {
             Ok(Report { run, why }) => {
-                acts::note(&state, self.clock.now(), &by, "run-end", &format!("{id} {}", screen::stage(why).word()));
-                let resumable = screen::stage(why) != Stage::Finished;
+                if let Ok(state) = self.state() {
+                    acts::note(&state, self.clock.now(), by, "run-end", &format!("{id} {}", screen::stage(why).word()));
+                }
+                let resumable = matches!(why, Closing::Failed | Closing::Stopped);
                 let mut closing: Vec<String> = run
                     .recap()
                     .iter()
@@ -266,7 +315,7 @@ impl Booth {
                     p.steps = steps;
                     p.closing = closing;
                 });
-                Ok(resumable.then_some(resume))
+                resumable.then_some(resume)
             }
             Err((_, broken)) => {
                 let text = broken.to_string();
@@ -274,7 +323,7 @@ impl Booth {
                     p.stage = Stage::Failed;
                     p.closing = vec![text, resume.clone()];
                 });
-                Ok(Some(resume))
+                Some(resume)
             }
         }
     }

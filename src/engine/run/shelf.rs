@@ -55,12 +55,19 @@ pub fn names(config: &Config) -> Vec<String> {
     all
 }
 
+/// How [`open`] finds the playbook of a journal again: a file was written down with its whole path, one of this program without.
+pub fn meant(file: &str) -> &str {
+    if file.contains('/') { file } else { file.trim_end_matches(".yaml") }
+}
+
 /// Reads a playbook by path or by name.
 ///
 /// # Errors
 /// There is none of that name, or its file cannot be read.
 pub fn open(config: &Config, catalog: &Catalog, name: &str) -> Result<Found, String> {
-    let mut tried = vec![PathBuf::from(name)];
+    // A bare name is a playbook's, whatever stands beside one by that name.
+    let is_path = name.contains('/') || Path::new(name).extension().is_some_and(|e| e == "yaml" || e == "yml");
+    let mut tried = if is_path { vec![PathBuf::from(name)] } else { Vec::new() };
     if !name.contains('/') {
         tried.extend(folders(config).iter().map(|f| f.join(format!("{}.yaml", name.trim_end_matches(".yaml")))));
     }
