@@ -476,7 +476,9 @@ fn on_from_the_cockpit() {
     let books = desk.home.path().join(".config/quarterdeck/playbooks");
     fs::create_dir_all(&books).expect("folder");
     let step = |name: &str, tag: &str, file: &str, how: &str| {
-        format!("  - name: {name}\n    tags: [{tag}]\n    shell: {how} touch /root/{file}-{{{{ word | quote }}}}\n    verify:\n      shell: test -e /root/{file}-{{{{ word | quote }}}}\n    undo:\n      shell: rm -f /root/{file}-{{{{ word | quote }}}}\n")
+        format!(
+            "  - name: {name}\n    tags: [{tag}]\n    shell: {how} touch /root/{file}-{{{{ word | quote }}}}\n    verify:\n      shell: test -e /root/{file}-{{{{ word | quote }}}}\n    undo:\n      shell: rm -f /root/{file}-{{{{ word | quote }}}}\n"
+        )
     };
     let book = format!(
         "name: Files\nowner: tests\nhosts: all\nvars_prompt:\n  - {{name: word, prompt: Which word}}\ntasks:\n{}{}{}",

@@ -19,7 +19,11 @@ pub fn tests() -> Vec<Trial> {
         case("playbook: node-prepare on two hosts, twice, and taken back", &["sshd", "netns"], node_prepare),
         case("playbook: rabbitmq-vhost on a broker in a container", &["docker", "rabbitmq", "curl"], broker_in_container),
         case("playbook: mysql-replication on MySQL 9, twice, and taken back", &["sshd", "netns", "mysql9"], mysql_nine),
-        case("playbook: kuboard on a real API server: an image that nobody can pull, one that answers, taken back", &["kubernetes", "kubectl"], beside_others(kuboard)),
+        case(
+            "playbook: kuboard on a real API server: an image that nobody can pull, one that answers, taken back",
+            &["kubernetes", "kubectl"],
+            beside_others(kuboard),
+        ),
         case("playbook actions: service and package of a host", &["sshd", "netns", "redis"], service_and_package),
         case("playbook actions: amqp on a broker, and what it says when it is refused", &["rabbitmq"], amqp),
     ]
