@@ -153,6 +153,11 @@ impl Course {
         self.marks.iter().rev()
     }
 
+    /// Did it give no answer in the last picture? What is known of it is from before.
+    pub fn is_silent(&self, member: &Name) -> bool {
+        self.silent.contains(member)
+    }
+
     /// When the samples were taken, the oldest first. A younger track has only the last of them.
     pub fn times(&self) -> impl DoubleEndedIterator<Item = Moment> + ExactSizeIterator + '_ {
         self.times.iter().copied()

@@ -85,11 +85,12 @@ pub fn of_group(say: &Say<'_>, zone: &TimeZone, entry: &Entry<Group>, detail: De
 
 /// The lines of a group for a place `width` cells wide.
 pub fn strands(say: &Say<'_>, zone: &TimeZone, group: &Group, detail: Detail, width: usize) -> Vec<Strand> {
-    let role = |m: &Member| text::width(&role_words(say, m));
+    let course = say.store.course(group);
+    let role = |m: &Member| text::width(&role_words(say, course, m));
     let mut loom = Loom {
         say,
         group,
-        course: say.store.course(group),
+        course,
         detail,
         zone,
         width,
@@ -121,12 +122,15 @@ fn sorted(reasons: &[Reason]) -> Vec<&Reason> {
     out
 }
 
-fn role_words(say: &Say<'_>, member: &Member) -> String {
+/// Of a member that is silent its last one, and that it was: after a failover another one has it. What a server is by itself, it stays.
+fn role_words(say: &Say<'_>, course: Option<&Course>, member: &Member) -> String {
     if member.role.is_empty() {
         return say.lang.word("role.unknown").to_owned();
     }
     let key = format!("role.{}", member.role);
-    say.lang.get(&key).map_or_else(|| text::clean(&member.role).into_owned(), ToOwned::to_owned)
+    let role = say.lang.get(&key).map_or_else(|| text::clean(&member.role).into_owned(), ToOwned::to_owned);
+    let passes_on = !matches!(&*member.role, "node" | "sentinel");
+    if passes_on && course.is_some_and(|c| c.is_silent(&member.address)) { say.lang.fill("replication.was", &[("role", &role)]) } else { role }
 }
 
 fn worst(reasons: &[Reason]) -> Verdict {
@@ -205,7 +209,7 @@ impl<'a> Loom<'a> {
         let indent = text::width(head);
         let address = text::cut_middle(&text::clean(&member.address), self.address, glyphs.cut);
         line.add(text::pad(&address, (self.address + 6).saturating_sub(indent).max(text::width(&address))), "text.name");
-        line.add(format!("  {}", text::pad(&role_words(self.say, member), self.role)), "text.strong");
+        line.add(format!("  {}", text::pad(&role_words(self.say, self.course, member), self.role)), "text.strong");
         if let Some(edge) = edge {
             if !edge.channel.is_empty() {
                 line.add(format!("  {}", text::clean(&edge.channel)), "text.accent");

@@ -71,15 +71,17 @@ impl Loom<'_> {
                 let from = if i == 0 { None } else { times.get(i - 1) };
                 let turn =
                     course.marks().find(|m| *m.member == *track.member && times.get(i).is_some_and(|at| m.at <= *at) && from.is_some_and(|at| m.at > *at));
-                let bar = glyphs.spark[height(*sample, tallest)];
+                let bar = if sample.is_nan() { glyphs.dot } else { glyphs.spark[height(*sample, tallest)] };
+                let ink = if sample.is_nan() { "text.dim" } else { "spark" };
                 match turn {
                     Some(mark) => {
                         line.add(glyphs.mark, scope(&mark.turn));
-                        line.add(bar.repeat(wide - 1), "spark")
+                        line.add(bar.repeat(wide - 1), ink);
                     }
-                    None if sample.is_nan() => line.add(glyphs.dot.repeat(wide), "text.dim"),
-                    None => line.add(bar.repeat(wide), "spark"),
-                };
+                    None => {
+                        line.add(bar.repeat(wide), ink);
+                    }
+                }
             }
             self.out.push(line);
         }
