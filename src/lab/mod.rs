@@ -44,6 +44,8 @@ use crate::base::clock::Clock;
 
 /// How often the world moves on when nobody looks.
 const TICK: Duration = Duration::from_millis(200);
+/// It moves on at most so often, however many look: every piece of every connection asks whether its machine is up.
+const GRAIN: Duration = Duration::from_millis(20);
 
 /// What a lab is made of.
 #[derive(Clone, Debug)]
@@ -139,11 +141,14 @@ impl Lab {
         Ok(lab)
     }
 
-    /// Looks at the world as it is now, or changes it. The closure must be quick and must not wait.
+    /// Looks at the world as it is now (to within [`GRAIN`]), or changes it. The closure must be quick and must not wait.
     pub fn with<T>(&self, look: impl FnOnce(&mut World) -> T) -> T {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         let before = world.revision();
-        world.advance(self.clock.now());
+        let now = self.clock.now();
+        if now.since(world.now) >= GRAIN {
+            world.advance(now);
+        }
         let seen = look(&mut world);
         let after = world.revision();
         drop(world);

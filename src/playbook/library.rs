@@ -14,6 +14,7 @@ library! {
         "kuboard"
         "rabbitmq-vhost"
         "ik-analyzer"
+        "ik-analyzer-pods"
         "mysql-replication"
         "node-prepare"
         "metrics-server"

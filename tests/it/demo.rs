@@ -1,10 +1,10 @@
 //! The demo as a whole: the built binary serves its cluster, and real clients and another process of ours look at it.
 
-use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
 use quarterdeck::lab::world::scenario::Scenario;
@@ -12,8 +12,9 @@ use serde_json::Value;
 
 use crate::components::case;
 use crate::kube;
+use crate::rig::demo::{Demo, ours};
 use crate::rig::eventually;
-use crate::rig::terminal::{binary, environment};
+use crate::rig::terminal::{Terminal, command, environment};
 
 pub fn tests() -> Vec<Trial> {
     const NONE: &[&str] = &[];
@@ -26,77 +27,18 @@ pub fn tests() -> Vec<Trial> {
         case("demo: kubectl applies, scales, rolls and deletes", KUBECTL, kubectl_changes),
         case("demo: nothing is left behind, also after kill -9", NONE, leaves_nothing),
         case("demo: a big cluster starts", NONE, big),
+        case("demo: redis-cli, mariadb, ssh and curl work with what was printed", &["redis", "mariadb", "sshd", "curl"], other_tools),
+        case("demo: kubectl forwards a port", KUBECTL, kubectl_forwards),
+        case("demo: a seed repeats its world", KUBECTL, seeds),
+        case("demo: the tour, and a scenario that is switched while it runs", NONE, tour),
+        case("demo: a registry that is down, at a higher speed", NONE, || quick("image-registry-down")),
+        case("demo: a disk that passes the flood mark, at a higher speed", NONE, || quick("es-flood-stage")),
+        case("demo: a clock that runs ahead, at a higher speed", NONE, || quick("clock-skew")),
         case("demo: each scenario says what it promises and never what it rules out", &["scenarios"], scenarios),
     ]
 }
 
 const START: Duration = Duration::from_secs(60);
-
-struct Demo {
-    child: Child,
-    home: tempfile::TempDir,
-    access: BTreeMap<String, String>,
-}
-
-fn ours(home: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(binary());
-    command.env_clear().envs(environment(home)).env("TMPDIR", home).args(args).current_dir(home).stdin(Stdio::null());
-    command
-}
-
-impl Demo {
-    fn start(args: &[&str]) -> Self {
-        Self::start_in(tempfile::tempdir().expect("a folder"), args)
-    }
-
-    fn start_in(home: tempfile::TempDir, args: &[&str]) -> Self {
-        let args: Vec<&str> = ["demo", "--print-access"].iter().chain(args).copied().collect();
-        let mut child = ours(home.path(), &args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the demo starts");
-        let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
-        let mut access = BTreeMap::new();
-        while !access.contains_key("KUBECONFIG") {
-            let line = lines.next().expect("it says how it is reached").expect("text");
-            let (name, value) = line.split_once('=').expect("NAME='value'");
-            access.insert(name.to_owned(), value.trim_matches('\'').to_owned());
-        }
-        Self { child, home, access }
-    }
-
-    fn kubectl(&self, args: &[&str]) -> Output {
-        let mut command = Command::new("kubectl");
-        command.env_clear().envs(environment(self.home.path())).env("KUBECONFIG", &self.access["KUBECONFIG"]).args(args).stdin(Stdio::null());
-        command.output().expect("kubectl runs")
-    }
-
-    #[track_caller]
-    fn said(&self, args: &[&str]) -> String {
-        let output = self.kubectl(args);
-        assert!(output.status.success(), "kubectl {args:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    }
-
-    /// What another process says of it.
-    fn status(&self) -> Value {
-        let output =
-            ours(self.home.path(), &["status", "--json", "--timeout", "30", "--config", &self.access["QUARTERDECK_CONFIG"]]).output().expect("status runs");
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)))
-    }
-}
-
-impl Drop for Demo {
-    fn drop(&mut self) {
-        // As a person ends it, so that it can clear up; by force when it does not.
-        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
-        for _ in 0..100 {
-            if let Ok(Some(_)) = self.child.try_wait() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 fn one_picture() {
     let home = tempfile::tempdir().expect("a folder");
@@ -121,11 +63,14 @@ fn another_process() {
     let cluster = &status["clusters"][0];
     assert_eq!((cluster["name"].as_str(), cluster["nodes"].as_array().map(Vec::len)), (Some("main"), Some(12)), "{status}");
     assert!(cluster["pods"]["by_status"]["Running"].as_u64().is_some_and(|n| n > 100), "{cluster}");
+    assert_eq!(status["vms"].as_array().map(Vec::len), Some(15), "{status}");
+    let kinds: std::collections::BTreeSet<&str> = status["middleware"].as_array().into_iter().flatten().filter_map(|m| m["kind"].as_str()).collect();
+    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["elasticsearch", "mysql", "nacos", "rabbitmq", "redis"], "{status}");
 }
 
 fn pod_life() {
     let demo = Demo::start(&[]);
-    let file = PathBuf::from(&demo.access["KUBECONFIG"]);
+    let file = PathBuf::from(demo.access("KUBECONFIG"));
     kube::life(&file, &kube::Space::within(&file, "life"));
 }
 
@@ -137,7 +82,7 @@ fn kubectl_looks() {
     assert!(wide.contains("k8s-m-1   Ready    master") && wide.contains("v1.19.16"), "{wide}");
     let pod = demo.said(&["get", "pods", "-n", "pro", "-l", "app=mall-order", "-o", "name"]).lines().next().expect("a pod").to_owned();
     let mut follower = Command::new("kubectl");
-    follower.env_clear().envs(environment(demo.home.path())).env("KUBECONFIG", &demo.access["KUBECONFIG"]);
+    follower.env_clear().envs(environment(demo.home.path())).env("KUBECONFIG", demo.access("KUBECONFIG"));
     let mut follower = follower.args(["logs", "-n", "pro", "-f", "--tail=2", &pod]).stdout(Stdio::piped()).spawn().expect("kubectl");
     let lines = BufReader::new(follower.stdout.take().expect("stdout")).lines();
     // Two of the past and two that are written while we look.
@@ -180,6 +125,105 @@ fn kubectl_changes() {
     assert!(demo.said(&["get", "node", "k8s-w-9"]).contains("SchedulingDisabled"));
     demo.said(&["delete", "-f", path]);
     eventually("no pods of it", START, || demo.said(&["get", "pods", "-n", "dev", "-l", "app=web", "-o", "name"]).is_empty().then_some(()));
+}
+
+/// Each with nothing but what `--print-access` said, as the READMEs of those tools say.
+fn other_tools() {
+    let demo = Demo::start(&[]);
+    let text = |command: &mut Command| {
+        let out = command.env("LC_ALL", "C").stdin(Stdio::null()).output().expect("it runs");
+        assert!(out.status.success(), "{out:?}");
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    };
+    let redis =
+        |at: &str, words: &[&str]| text(Command::new("redis-cli").args(["-p", demo.port(at)]).args(words).env("REDISCLI_AUTH", demo.access("REDISCLI_AUTH")));
+    assert_eq!(redis("REDIS_0", &["cluster", "nodes"]).lines().filter(|l| l.contains("connected")).count(), 6);
+    let address = redis("SENTINEL_0", &["sentinel", "get-master-addr-by-name", "sessions"]);
+    assert_eq!(address, "10.244.9.50\n6379\n");
+    assert!(redis("SENTINEL_2", &["sentinel", "ckquorum", "sessions"]).starts_with("OK 3 usable Sentinels"));
+    assert!(redis("SESSIONS_0", &["info", "replication"]).contains("role:master"));
+    let status = text(
+        Command::new("mariadb")
+            .args(["--no-defaults", "-h127.0.0.1", "-P", demo.port("MYSQL_DB_2"), "-uroot", "-e", "show slave status\\G"])
+            .env("MYSQL_PWD", demo.access("MYSQL_PWD")),
+    );
+    assert!(status.contains("Slave_IO_Running: Yes") && status.contains("Slave_SQL_Running: Yes"), "{status}");
+    let ssh = text(Command::new("ssh").args(["-F", demo.access("SSH_CONFIG"), "-o", "BatchMode=yes", "kvm-2", "hostname; virsh list --name"]));
+    assert!(ssh.starts_with("kvm-2\n") && ssh.contains("db-2"), "{ssh}");
+    let user = format!("admin:{}", demo.access("RABBITMQ_PASSWORD"));
+    let queues = text(Command::new("curl").args(["-sf", "-u", &user, &format!("{}/api/queues", demo.access("RABBITMQ_API_0"))]));
+    assert!(queues.contains("mall.order.cancel"), "{queues}");
+}
+
+fn kubectl_forwards() {
+    let demo = Demo::start(&[]);
+    let mut forward = Command::new("kubectl");
+    forward.env_clear().envs(environment(demo.home.path())).env("KUBECONFIG", demo.access("KUBECONFIG")).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut forward = forward.args(["port-forward", "-n", "pro", "pod/rabbitmq-0", ":15672"]).spawn().expect("kubectl");
+    let line = BufReader::new(forward.stdout.take().expect("stdout")).lines().next().expect("it says where").expect("text");
+    // Forwarding from 127.0.0.1:40000 -> 15672
+    let near = line.split(' ').find(|w| w.starts_with("127.0.0.1:")).unwrap_or_else(|| panic!("{line}"));
+    let mut stream = TcpStream::connect(near).expect("the port");
+    stream.set_read_timeout(Some(START)).expect("a limit");
+    stream.write_all(b"GET /api/overview HTTP/1.1\r\nHost: mq\r\nConnection: close\r\n\r\n").expect("written");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    forward.kill().expect("kubectl ends");
+    forward.wait().expect("kubectl ends");
+    assert!(answer.starts_with("HTTP/1.1 401 ") && answer.to_lowercase().contains("basic realm=\"rabbitmq management\""), "{answer}");
+}
+
+fn seeds() {
+    let world = |seed: &str| {
+        let demo = Demo::start(&["--seed", seed]);
+        let uuids = demo.said(&["get", "nodes", "-o", "jsonpath={.items[*].status.nodeInfo.systemUUID}"]);
+        let pods = demo.said(&["get", "pods", "-n", "pro", "-o", "name", "-l", "app!=order-timeout-close"]);
+        let ids = demo.said(&["exec", "-n", "pro", "redis-0", "--", "redis-cli", "role"]);
+        (uuids, pods, ids)
+    };
+    let (first, again, other) = (world("42"), world("42"), world("43"));
+    assert_eq!(first, again);
+    assert!(first.0 != other.0 && first.1 != other.1);
+}
+
+/// What the screen shows, once `test` holds.
+#[track_caller]
+fn on_screen(terminal: &Terminal, what: &str, test: impl Fn(&str) -> bool) -> String {
+    let start = Instant::now();
+    loop {
+        let text = terminal.text();
+        if test(&text) {
+            return text;
+        }
+        assert!(start.elapsed() < Duration::from_secs(90), "{what}; the screen:\n{text}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn tour() {
+    let home = tempfile::tempdir().expect("a folder");
+    let mut start = command(home.path(), &["demo", "--speed", "8"]);
+    start.env("TMPDIR", home.path());
+    let mut terminal = Terminal::start(start, 160, 45);
+    on_screen(&terminal, "the first hint and the cluster", |s| s.contains("1/6") && s.contains("mall-gateway") && s.contains("k8s-w-9"));
+    terminal.resize(80, 24);
+    on_screen(&terminal, "the hint on a small screen", |s| s.contains("1/6") && s.lines().count() <= 24);
+    terminal.resize(160, 45);
+    for n in 2..=6 {
+        terminal.send("H");
+        on_screen(&terminal, "the next hint", |s| s.contains(&format!("{n}/6")));
+    }
+    terminal.send("H");
+    on_screen(&terminal, "the end of the tour", |s| !s.contains("6/6"));
+    terminal.send(":scenario nonsense\r");
+    on_screen(&terminal, "there is none of that name", |s| s.contains("there is no scenario"));
+    terminal.send(":scenario replica-broken\r");
+    on_screen(&terminal, "the broken replica", |s| s.contains("1062"));
+    terminal.send(":scenario calm\r");
+    on_screen(&terminal, "all is well again", |s| !s.contains("1062"));
+    terminal.send("q");
+    assert_eq!(terminal.end(), 0);
+    assert_eq!(folders(home.path()), Vec::<String>::new());
 }
 
 fn folders(home: &Path) -> Vec<String> {
@@ -245,17 +289,30 @@ fn matches(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// Is this floor served by the lab of today? What a target needs is among the sources.
-fn is_served(target: &str, status: &Value) -> bool {
-    let (floor, name) = target.split_once(' ').expect("floor and name");
-    let has = |kind: &str, name: &str| {
-        status["sources"].as_array().is_some_and(|all| all.iter().any(|s| s.to_string().contains(kind) && (name == "*" || s["name"] == name)))
-    };
-    match floor {
-        "host" | "vm" | "container" => has("host", "*") && status["hosts"].as_array().is_some_and(|h| !h.is_empty()),
-        "middleware" => has("middleware", name),
-        _ => true,
+/// What waits by the clock of whoever looks, which no `--speed` hastens.
+const BY_THE_WALL: [&str; 2] = ["pod.not-ready", "pod.creating"];
+
+/// A scenario at twentyfold speed: everything that it promises is there at last, and what it rules out is not.
+fn quick(name: &str) {
+    let scenario = Scenario::named(name).expect("it is read");
+    let demo = Demo::start(&["--scenario", name, "--speed", "20"]);
+    let start = Instant::now();
+    loop {
+        let seen = entries(&demo.status());
+        let missing: Vec<_> =
+            scenario.expects.iter().filter(|e| !BY_THE_WALL.contains(&e.code.as_str())).filter(|e| !found(&seen, &e.target, &e.code)).collect();
+        for never in &scenario.nevers {
+            assert!(!found(&seen, &never.target, &never.code), "{name}: {} has {}", never.target, never.code);
+        }
+        if missing.is_empty() {
+            return;
+        }
+        assert!(start.elapsed() < Duration::from_secs(120), "{name}: {missing:?}; there is {seen:?}");
     }
+}
+
+fn found(entries: &[(String, Vec<String>)], target: &str, code: &str) -> bool {
+    entries.iter().any(|(n, codes)| matches(target, n) && codes.iter().any(|c| c == code))
 }
 
 fn scenarios() {
@@ -267,20 +324,16 @@ fn scenarios() {
         ats.dedup();
         for at in ats {
             let demo = Demo::start(&["--scenario", name, "--ago", &at.to_string()]);
-            let found = |entries: &[(String, Vec<String>)], target: &str, code: &str| {
-                entries.iter().any(|(n, codes)| matches(target, n) && codes.iter().any(|c| c == code))
-            };
             let due: Vec<_> = scenario.expects.iter().filter(|e| e.at.0.as_secs() == at).collect();
-            let (mut status, mut seen) = (Value::Null, Vec::new());
+            let mut seen = Vec::new();
             // What holds from a moment on may be seen a little later on a machine that is busy.
             for _ in 0..4 {
-                status = demo.status();
-                seen = entries(&status);
-                if due.iter().all(|e| !is_served(&e.target, &status) || found(&seen, &e.target, &e.code)) {
+                seen = entries(&demo.status());
+                if due.iter().all(|e| found(&seen, &e.target, &e.code)) {
                     break;
                 }
             }
-            for expect in due.iter().filter(|e| is_served(&e.target, &status)) {
+            for expect in &due {
                 let near: Vec<_> = seen.iter().filter(|(n, codes)| matches(&expect.target, n) || !codes.is_empty()).collect();
                 assert!(found(&seen, &expect.target, &expect.code), "{name} after {at} s: {} lacks {}; there is {near:?}", expect.target, expect.code);
             }

@@ -12,7 +12,9 @@
 
 mod cockpit;
 mod components;
+mod conformance;
 mod demo;
+mod demo_play;
 mod docker;
 mod elasticsearch;
 mod faults;
@@ -51,6 +53,8 @@ fn main() -> ExitCode {
     let trials: Vec<Trial> = [
         kube::tests(),
         demo::tests(),
+        demo_play::tests(),
+        conformance::tests(),
         lab_ssh::tests(),
         lab_middleware::tests(),
         lab_mysql::tests(),

@@ -49,9 +49,17 @@ pub fn answer(e: &mut Elastic, name: &str, logins: &[(&str, &str)], ask: &Ask) -
             }
         }
         ["_cluster", "state", ..] => Answer::ok(&view::state(e)),
-        ["_cluster", "settings"] => {
-            Answer::ok(&if ask.method == Method::PUT { json!({"acknowledged": true, "persistent": {}, "transient": {}}) } else { view::settings() })
+        ["_cluster", "settings"] if ask.method == Method::PUT => {
+            let body = ask.json().unwrap_or_default();
+            let key = "cluster.routing.allocation.enable";
+            for (given, path) in ["transient", "persistent"].map(|scope| (body[scope].get(key), body[scope].pointer("/cluster/routing/allocation/enable"))) {
+                if let Some(word) = given.or(path) {
+                    e.allocation = word.as_str().map(str::to_owned);
+                }
+            }
+            Answer::ok(&json!({"acknowledged": true, "persistent": body["persistent"], "transient": body["transient"]}))
         }
+        ["_cluster", "settings"] => Answer::ok(&view::settings(e, ask.query.contains_key("flat_settings"))),
         ["_cluster", "pending_tasks"] => Answer::ok(&json!({"tasks": []})),
         ["_cluster", "reroute"] => Answer::ok(&json!({"acknowledged": true})),
         ["_cluster", "stats"] => {

@@ -114,11 +114,19 @@ pub fn nodes(e: &Elastic, only: Option<&ElasticNode>) -> Value {
     let all: Map<String, Value> = chosen.map(|n| (n.id.clone(), node(e, n))).collect();
     json!({"_nodes": {"total": all.len(), "successful": all.len(), "failed": 0}, "cluster_name": e.cluster, "nodes": all})
 }
-
-pub fn settings() -> Value {
+/// The settings of the cluster, with their keys as paths or as one word.
+pub fn settings(e: &Elastic, flat: bool) -> Value {
+    let transient = match (&e.allocation, flat) {
+        (None, _) => json!({}),
+        (Some(word), true) => json!({"cluster.routing.allocation.enable": word}),
+        (Some(word), false) => json!({"cluster": {"routing": {"allocation": {"enable": word}}}}),
+    };
+    if flat {
+        return json!({"persistent": {}, "transient": transient});
+    }
     let percent = |share: f64| format!("{:.0}%", share * 100.0);
     json!({
-        "persistent": {}, "transient": {},
+        "persistent": {}, "transient": transient,
         "defaults": {"cluster": {
             "max_shards_per_node": "1000",
             "routing": {"allocation": {"enable": "all", "disk": {"threshold_enabled": "true", "watermark": {"low": percent(LOW), "high": percent(HIGH), "flood_stage": percent(FLOOD)}}}},

@@ -1,10 +1,12 @@
-//! What programs in containers do: enough of a shell to look around, and the tools that playbooks call.
+//! What programs in containers do: the tools of the shop's images that playbooks call, and what a look around needs. The shell
+//! around them is that of the machines ([`crate::lab::ssh::shell`]).
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::lab::Lab;
+use crate::lab::ssh::shell::{Ran, Shell};
 use crate::lab::world::World;
 use crate::lab::world::kube::objects::key;
 
@@ -26,6 +28,18 @@ impl Output {
     }
 }
 
+impl From<Ran> for Output {
+    fn from(ran: Ran) -> Self {
+        Self { out: ran.stdout, err: ran.stderr.into_bytes(), code: i32::try_from(ran.code).unwrap_or(255) }
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(said: Output) -> Self {
+        Self { stdout: said.out, stderr: String::from_utf8_lossy(&said.err).into_owned(), code: u32::try_from(said.code).unwrap_or(255), follow: None }
+    }
+}
+
 /// A shell without a command reads its lines from stdin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -39,9 +53,30 @@ pub(super) fn kind(command: &[String]) -> Option<Kind> {
     (is_shell && !command.iter().any(|a| a.starts_with('-') && a.ends_with('c'))).then_some(Kind::Shell)
 }
 
-/// Does it read its stdin to the end?
-pub(super) fn reads(command: &[String]) -> bool {
-    command.first().is_some_and(|c| matches!(c.as_str(), "cat" | "tee" | "wc")) && command.len() < 2
+/// How much of its stdin a command reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Appetite {
+    Nothing,
+    /// So many bytes in all, as far as is known by now.
+    Bytes(usize),
+    ToTheEnd,
+}
+
+/// `sh -c 'eval "$(dd bs=1 count=N)"'` reads its script first; a script that begins with `head -c M` reads so many bytes more.
+pub(super) fn appetite(command: &[String], have: &[u8]) -> Appetite {
+    let count = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>().parse::<usize>().ok();
+    let script = command.iter().position(|a| a.starts_with('-') && a.ends_with('c')).and_then(|at| command.get(at + 1));
+    if let Some(script) = script.and_then(|s| s.split_once("dd bs=1 count=")).and_then(|(_, rest)| count(rest)) {
+        let read = have.get(..script).map(String::from_utf8_lossy);
+        let more = read.and_then(|text| text.lines().find_map(|l| count(l.strip_prefix("head -c ")?)));
+        return Appetite::Bytes(script + more.unwrap_or(0));
+    }
+    let reads = |words: &str| ["cat", "tee ", "wc"].iter().any(|program| words.split(['|', ';', '&']).any(|c| c.trim().starts_with(program)));
+    match script {
+        Some(script) if reads(script) => Appetite::ToTheEnd,
+        None if command.len() < 3 && command.first().is_some_and(|c| matches!(c.as_str(), "cat" | "tee" | "wc")) => Appetite::ToTheEnd,
+        _ => Appetite::Nothing,
+    }
 }
 
 /// Commands in one container.
@@ -61,104 +96,42 @@ impl Session {
     }
 
     pub(super) async fn run(&mut self, command: &[String], input: &[u8]) -> Output {
-        let script = command.iter().position(|a| a.starts_with('-') && a.ends_with('c')).and_then(|i| command.get(i + 1));
-        match script.filter(|_| command.first().is_some_and(|c| SHELLS.contains(&c.as_str()))) {
-            Some(script) => self.script(script, input).await,
-            None => self.one(command, input).await,
-        }
-    }
-
-    /// `a; b && c || d`, each with words and quotes; pipes and redirections are not known.
-    async fn script(&mut self, script: &str, input: &[u8]) -> Output {
-        let mut all = Output::default();
-        let mut run_next = true;
-        for (words, then) in parse(script) {
-            if run_next && !words.is_empty() {
-                let one = self.one(&words, input).await;
-                all.out.extend(one.out);
-                all.err.extend(one.err);
-                all.code = one.code;
-            }
-            run_next = match then {
-                Then::Always => true,
-                Then::IfWell => all.code == 0,
-                Then::IfNot => all.code != 0,
-            };
-        }
-        all
-    }
-
-    async fn one(&mut self, command: &[String], input: &[u8]) -> Output {
-        let words: Vec<&str> = command.iter().map(String::as_str).collect();
-        let Some((name, args)) = words.split_first() else { return Output::default() };
-        let name = name.rsplit('/').next().unwrap_or(name);
-        if name == "sleep" {
-            let seconds = args.first().and_then(|s| s.trim_end_matches('s').parse::<f64>().ok()).unwrap_or(0.0);
+        if let [name, seconds, ..] = command
+            && name.ends_with("sleep")
+        {
+            let seconds = seconds.trim_end_matches('s').parse::<f64>().unwrap_or(0.0);
             tokio::time::sleep(Duration::from_secs_f64(seconds.clamp(0.0, 3600.0))).await;
             return Output::default();
         }
-        if name == "cat" && args.is_empty() {
-            return Output { out: input.to_vec(), ..Output::default() };
-        }
-        self.lab.with(|w| plain(w, &self.namespace, &self.pod, name, args))
+        self.lab.with(|world| {
+            let mut disk = std::mem::take(&mut world.pod_disk);
+            let ran = Shell::in_pod(world, &mut disk, &self.namespace, &self.pod).program(command, input);
+            world.pod_disk = disk;
+            ran.into()
+        })
     }
 }
 
-#[derive(Clone, Copy)]
-enum Then {
-    Always,
-    IfWell,
-    IfNot,
+fn image(world: &World, namespace: &str, pod: &str) -> String {
+    world.kube.pods.get(&key(namespace, pod)).map(|p| p.containers[0].1.clone()).unwrap_or_default()
 }
 
-fn parse(script: &str) -> Vec<(Vec<String>, Then)> {
-    let mut all = Vec::new();
-    let (mut words, mut word, mut quote, mut in_word) = (Vec::new(), String::new(), None, false);
-    let mut chars = script.chars().peekable();
-    while let Some(c) = chars.next() {
-        match (quote, c) {
-            (Some(q), c) if c == q => quote = None,
-            (Some(_), c) => word.push(c),
-            (None, '\'' | '"') => (quote, in_word) = (Some(c), true),
-            (None, '\\') => word.extend(chars.next()),
-            (None, ' ' | '\t') => {
-                if in_word {
-                    words.push(std::mem::take(&mut word));
-                }
-                in_word = false;
-            }
-            (None, ';' | '\n' | '&' | '|') => {
-                if in_word {
-                    words.push(std::mem::take(&mut word));
-                }
-                in_word = false;
-                let twice = matches!(c, '&' | '|') && chars.next_if_eq(&c).is_some();
-                let then = match (c, twice) {
-                    ('&', true) => Then::IfWell,
-                    ('|', true) => Then::IfNot,
-                    _ => Then::Always,
-                };
-                all.push((std::mem::take(&mut words), then));
-            }
-            (None, c) => {
-                word.push(c);
-                in_word = true;
-            }
-        }
-    }
-    if in_word {
-        words.push(word);
-    }
-    all.push((words, Then::Always));
-    all
-}
-
-fn plain(world: &mut World, namespace: &str, pod: &str, name: &str, args: &[&str]) -> Output {
-    let found = world.kube.pods.get(&key(namespace, pod));
-    let image = found.map(|p| p.containers[0].1.clone()).unwrap_or_default();
+/// Has the container a program of its own of this name?
+pub(in crate::lab) fn exists(world: &World, namespace: &str, pod: &str, name: &str) -> bool {
+    let image = image(world, namespace, pod);
     match name {
-        "true" | ":" | "mkdir" | "touch" | "chmod" => Output::default(),
-        "echo" => Output::said(format!("{}\n", args.join(" "))),
+        "hostname" | "whoami" | "id" | "pwd" | "date" | "uname" | "ps" => true,
+        "elasticsearch-plugin" => image.contains("elasticsearch"),
+        "rabbitmq-plugins" | "rabbitmqctl" | "rabbitmq-diagnostics" => image.contains("rabbitmq"),
+        "redis-cli" => image.contains("redis"),
+        _ => false,
+    }
+}
+
+/// Runs one of those programs.
+pub(in crate::lab) fn program(world: &mut World, namespace: &str, pod: &str, name: &str, args: &[&str]) -> Ran {
+    let image = image(world, namespace, pod);
+    let said = match name {
         "hostname" => Output::said(format!("{pod}\n")),
         "whoami" => Output::said("root\n"),
         "id" => Output::said("uid=0(root) gid=0(root) groups=0(root)\n"),
@@ -167,19 +140,49 @@ fn plain(world: &mut World, namespace: &str, pod: &str, name: &str, args: &[&str
         "uname" => {
             Output::said(if args.contains(&"-a") { format!("Linux {pod} 5.4.278-1.el7.elrepo.x86_64 #1 SMP x86_64 GNU/Linux\n") } else { "Linux\n".to_owned() })
         }
-        "ls" => Output::said("bin\ndev\netc\nhome\nlib\nproc\nroot\nsys\ntmp\nusr\nvar\n"),
-        "env" | "printenv" => Output::said(format!(
-            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nHOSTNAME={pod}\nKUBERNETES_SERVICE_HOST=10.96.0.1\nKUBERNETES_SERVICE_PORT=443\nHOME=/root\n"
-        )),
         "ps" => Output::said(format!("PID   USER     TIME  COMMAND\n    1 root      1h12 {}\n", process(&image))),
-        "cat" => cat(world, pod, args),
-        "false" | "test" | "[" => Output { code: 1, ..Output::default() },
-        "elasticsearch-plugin" if image.contains("elasticsearch") => elasticsearch_plugin(world, pod, args),
-        "rabbitmq-plugins" if image.contains("rabbitmq") => rabbitmq_plugins(world, pod, args),
-        "rabbitmqctl" | "rabbitmq-diagnostics" if image.contains("rabbitmq") => rabbitmqctl(world, pod, args),
-        "redis-cli" if image.contains("redis") => redis_cli(world, pod, args),
-        _ => Output::failed(127, format!("sh: {name}: not found\n")),
+        "elasticsearch-plugin" => elasticsearch_plugin(world, pod, args),
+        "rabbitmq-plugins" => rabbitmq_plugins(world, pod, args),
+        "redis-cli" => redis_cli(world, pod, args),
+        _ => rabbitmqctl(world, pod, args),
+    };
+    said.into()
+}
+
+/// Where the data of a container of this image lies on a volume.
+fn data_of(image: &str) -> Option<&'static str> {
+    let known = [("rabbitmq", "/var/lib/rabbitmq"), ("redis", "/data"), ("elasticsearch", "/usr/share/elasticsearch/data"), ("nacos", "/home/nacos/data")];
+    known.iter().find(|(name, _)| image.contains(name)).map(|(_, path)| *path)
+}
+
+/// A file of the container, as far as it has any.
+pub(in crate::lab) fn file(world: &World, namespace: &str, pod: &str, path: &str) -> Option<String> {
+    let image = image(world, namespace, pod);
+    let plugin = path.strip_prefix("/usr/share/elasticsearch/plugins/").and_then(|rest| rest.strip_suffix("/plugin-descriptor.properties"));
+    match path {
+        "/etc/hostname" => Some(format!("{pod}\n")),
+        "/etc/resolv.conf" => Some("nameserver 10.96.0.10\nsearch pro.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n".to_owned()),
+        "/proc/loadavg" => {
+            let load = world.load * 4.0;
+            Some(format!("{load:.2} {load:.2} {load:.2} 2/410 1\n"))
+        }
+        "/proc/mounts" => {
+            let mut out = "overlay / overlay rw,relatime 0 0\nproc /proc proc rw,nosuid,nodev,noexec,relatime 0 0\n".to_owned();
+            if let Some(path) = data_of(&image) {
+                let _ = writeln!(out, "/dev/vdb1 {path} xfs rw,relatime,attr2,inode64,noquota 0 0");
+            }
+            Some(out)
+        }
+        _ => {
+            let node = world.elastic.nodes.iter().find(|n| n.name == pod)?;
+            let plugin = plugin.filter(|p| node.plugins.iter().any(|(name, _)| name == p))?;
+            Some(format!("name={plugin}\nversion={0}\nelasticsearch.version={0}\n", world.elastic.version))
+        }
     }
+}
+
+pub(in crate::lab) fn is_folder(world: &World, namespace: &str, pod: &str, path: &str) -> bool {
+    data_of(&image(world, namespace, pod)) == Some(path)
 }
 
 fn lines(all: impl Iterator<Item = String>) -> String {
@@ -193,22 +196,6 @@ fn process(image: &str) -> &'static str {
         () if image.contains("springcloud") || image.contains("elasticsearch") || image.contains("nacos") => "java -Xms512m -Xmx512m -jar /app.jar",
         () => "/pause",
     }
-}
-
-fn cat(world: &World, pod: &str, args: &[&str]) -> Output {
-    let mut out = String::new();
-    for path in args {
-        match *path {
-            "/etc/hostname" => out.extend([pod, "\n"]),
-            "/etc/resolv.conf" => out.push_str("nameserver 10.96.0.10\nsearch pro.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n"),
-            "/proc/loadavg" => {
-                let load = world.load * 4.0;
-                let _ = writeln!(out, "{load:.2} {load:.2} {load:.2} 2/410 1");
-            }
-            other => return Output { out: out.into_bytes(), err: format!("cat: {other}: No such file or directory\n").into_bytes(), code: 1 },
-        }
-    }
-    Output::said(out)
 }
 
 fn elasticsearch_plugin(world: &mut World, pod: &str, args: &[&str]) -> Output {
@@ -334,10 +321,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scripts_are_taken_apart() {
-        let words: Vec<Vec<String>> = parse("echo 'a b' \"c;d\" && true; false || echo x").into_iter().map(|(w, _)| w).collect();
-        assert_eq!(words, [vec!["echo", "a b", "c;d"], vec!["true"], vec!["false"], vec!["echo", "x"]]);
-        assert_eq!(kind(&["sh".into()]), Some(Kind::Shell));
-        assert_eq!(kind(&["sh".into(), "-c".into(), "ls".into()]), None);
+    fn how_much_is_read() {
+        let words = |line: &[&str]| line.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
+        let loader = words(&["sh", "-c", "eval \"$(dd bs=1 count=12 2>/dev/null)\""]);
+        assert_eq!(appetite(&loader, b""), Appetite::Bytes(12));
+        assert_eq!(appetite(&loader, b"head -c 5 | {"), Appetite::Bytes(17));
+        assert_eq!(appetite(&words(&["cat"]), b""), Appetite::ToTheEnd);
+        assert_eq!(appetite(&words(&["ls", "/"]), b""), Appetite::Nothing);
+        assert_eq!(kind(&words(&["sh"])), Some(Kind::Shell));
+        assert_eq!(kind(&words(&["sh", "-c", "ls"])), None);
     }
 }

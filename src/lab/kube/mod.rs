@@ -12,11 +12,12 @@
 mod answer;
 mod ask;
 mod change;
-mod command;
+pub(in crate::lab) mod command;
 mod discovery;
 mod list;
 mod log;
 mod metrics;
+pub(in crate::lab) mod nodeport;
 mod patch;
 mod review;
 mod route;

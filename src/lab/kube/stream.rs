@@ -21,7 +21,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 
 use super::answer::{Answer, Refusal};
 use super::ask::{Query, Target};
-use super::command::{self, Session};
+use super::command::{self, Appetite, Session};
 use crate::lab::Lab;
 use crate::lab::world::kube::objects::key;
 
@@ -137,10 +137,9 @@ async fn run(socket: &mut Socket, mut session: Session, command: &[String], stdi
         return shell(socket, session, tty, closes).await;
     }
     let mut input = Vec::new();
-    if stdin && command::reads(command) {
-        while let Some(data) = next_input(socket, closes).await? {
-            input.extend_from_slice(&data);
-        }
+    while stdin && wants_more(command, &input) {
+        let Some(data) = next_input(socket, closes).await? else { break };
+        input.extend_from_slice(&data);
     }
     let output = session.run(command, &input).await;
     if !output.out.is_empty() {
@@ -150,6 +149,14 @@ async fn run(socket: &mut Socket, mut session: Session, command: &[String], stdi
         send(socket, if tty { STDOUT } else { STDERR }, &output.err).await?;
     }
     Some(output.code)
+}
+
+fn wants_more(command: &[String], have: &[u8]) -> bool {
+    match command::appetite(command, have) {
+        Appetite::Nothing => false,
+        Appetite::Bytes(count) => have.len() < count,
+        Appetite::ToTheEnd => true,
+    }
 }
 
 /// `Some(None)`: stdin has ended. `None`: the client is gone.

@@ -7,22 +7,28 @@ use crate::lab::world::mysql::{Account, MysqlServer};
 /// More accounts than this are a mistake.
 const MOST: usize = 200;
 
-/// `'user'@'host'`; the host is read and forgotten: the lab's accounts are good from everywhere.
+/// `'user'@'host'`; accounts are told apart by their user alone.
 fn account(t: &mut Tokens) -> Result<String, Failure> {
+    account_from(t).map(|(user, _)| user)
+}
+
+/// The same with its host; `%` where none is given.
+fn account_from(t: &mut Tokens) -> Result<(String, String), Failure> {
     let near = t.rest().to_owned();
     let user = t.text().or_else(|| t.name()).ok_or_else(|| Failure::syntax(&near))?;
-    match t.peek() {
+    let host = match t.peek().cloned() {
         Some(Token::Symbol('@')) => {
             t.bump();
-            t.text().or_else(|| t.name());
+            t.text().or_else(|| t.name())
         }
         // repl@localhost
-        Some(Token::Variable(_)) => {
+        Some(Token::Variable(host)) => {
             t.bump();
+            Some(host.trim_start_matches('@').to_owned())
         }
-        _ => {}
-    }
-    Ok(user)
+        _ => None,
+    };
+    Ok((user, host.unwrap_or_else(|| "%".to_owned())))
 }
 
 /// `IDENTIFIED [WITH plugin] BY 'password'`
@@ -53,7 +59,7 @@ fn is_builtin(user: &str) -> bool {
 
 pub fn create(server: &mut MysqlServer, t: &mut Tokens) -> Result<Reply, Failure> {
     let lenient = t.words("IF NOT EXISTS");
-    let user = account(t)?;
+    let (user, host) = account_from(t)?;
     let password = password(t)?.unwrap_or_default();
     if is_builtin(&user) || server.accounts.iter().any(|a| a.user == user) {
         return if lenient { Ok(Reply::Done { affected: 0, warnings: 1 }) } else { Err(failed("CREATE USER", &user, "")) };
@@ -61,7 +67,7 @@ pub fn create(server: &mut MysqlServer, t: &mut Tokens) -> Result<Reply, Failure
     if server.accounts.len() >= MOST {
         return Err(failed("CREATE USER", &user, ""));
     }
-    server.accounts.push(Account { user, password, grants: "USAGE".into() });
+    server.accounts.push(Account { user, host, password, grants: "USAGE".into() });
     Ok(Reply::ok())
 }
 

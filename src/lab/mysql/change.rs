@@ -117,8 +117,16 @@ fn create_table(place: &mut Place<'_>, session: &Session, t: &mut Tokens) -> Res
     if !t.symbol(')') || columns.is_empty() {
         return Err(Failure::syntax(t.rest()));
     }
-    while t.bump().is_some() {}
-    let made = place.mysql.servers[place.at].content.data.create(&database, &name, columns);
+    let mut comment = String::new();
+    while !t.rest().is_empty() {
+        if t.words("COMMENT") {
+            t.symbol('=');
+            comment = t.text().unwrap_or_default();
+        } else if t.bump().is_none() {
+            break;
+        }
+    }
+    let made = place.mysql.servers[place.at].content.data.create(&database, &name, columns, comment);
     match made {
         Err(f) if f.code == 1050 && lenient => Ok(Reply::Done { affected: 0, warnings: 1 }),
         Err(f) => Err(f),

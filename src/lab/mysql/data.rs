@@ -14,6 +14,8 @@ pub struct Table {
     pub columns: Vec<Column>,
     pub rows: Vec<Vec<Cell>>,
     next_id: u64,
+    /// What `COMMENT =` said of it.
+    pub comment: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,7 +46,7 @@ pub enum Fills {
 
 impl Table {
     pub fn new(columns: Vec<Column>) -> Self {
-        Self { columns, rows: Vec::new(), next_id: 1 }
+        Self { columns, rows: Vec::new(), next_id: 1, comment: String::new() }
     }
 
     pub fn position(&self, name: &str) -> Option<usize> {
@@ -128,7 +130,7 @@ impl Data {
         self.0.values().flat_map(BTreeMap::values).map(|t| t.rows.len()).sum()
     }
 
-    pub fn create(&mut self, database: &str, name: &str, columns: Vec<Column>) -> Result<(), Failure> {
+    pub fn create(&mut self, database: &str, name: &str, columns: Vec<Column>, comment: String) -> Result<(), Failure> {
         let full = self.0.values().map(BTreeMap::len).sum::<usize>() >= MOST_TABLES;
         let tables = self.0.get_mut(database).ok_or_else(|| unknown_database(database))?;
         if tables.contains_key(name) {
@@ -137,7 +139,7 @@ impl Data {
         if full {
             return Err(Failure::general(1114, format!("The table '{name}' is full")));
         }
-        tables.insert(name.to_owned(), Table::new(columns));
+        tables.insert(name.to_owned(), Table { comment, ..Table::new(columns) });
         Ok(())
     }
 

@@ -102,9 +102,10 @@ pub fn find(here: &Here<'_>, followers: &[String], database: &str, name: &str) -
         }
         ("information_schema", "tables") => {
             let tables = server.content.data.0.iter().flat_map(|(d, tables)| tables.iter().map(move |(n, t)| (d, n, t)));
-            let rows =
-                tables.map(|(d, n, t)| vec![Some(d.clone()), Some(n.clone()), word("BASE TABLE"), word("InnoDB"), Some(t.rows.len().to_string())]).collect();
-            Some(table(&["TABLE_SCHEMA", "TABLE_NAME", "TABLE_TYPE", "ENGINE", "TABLE_ROWS"], rows))
+            let row = |(d, n, t): (&String, &String, &Table)| {
+                vec![Some(d.clone()), Some(n.clone()), word("BASE TABLE"), word("InnoDB"), Some(t.rows.len().to_string()), word(&t.comment)]
+            };
+            Some(table(&["TABLE_SCHEMA", "TABLE_NAME", "TABLE_TYPE", "ENGINE", "TABLE_ROWS", "TABLE_COMMENT"], tables.map(row).collect()))
         }
         ("information_schema", "columns") => {
             let tables = server.content.data.0.iter().flat_map(|(d, tables)| tables.iter().map(move |(n, t)| (d, n, t)));
@@ -121,9 +122,16 @@ pub fn find(here: &Here<'_>, followers: &[String], database: &str, name: &str) -
                 .collect(),
         )),
         ("mysql", "user") => {
-            let accounts = ["root", "monitor"].into_iter().chain(server.accounts.iter().map(|a| a.user.as_str()));
-            let rows = accounts.map(|u| vec![word("%"), word(u), word("caching_sha2_password"), word("N")]).collect();
-            Some(table(&["Host", "User", "plugin", "account_locked"], rows))
+            let flag = |is: bool| word(if is { "Y" } else { "N" });
+            let own = [("root", "ALL PRIVILEGES"), ("monitor", "SELECT, PROCESS, REPLICATION CLIENT")].map(|(u, g)| ("%", u, g));
+            let accounts = own.into_iter().chain(server.accounts.iter().map(|a| (a.host.as_str(), a.user.as_str(), a.grants.as_str())));
+            let rows = accounts.map(|(host, user, grants)| {
+                let may = |right: &str| flag(grants.split(", ").any(|g| g == right || g == "ALL PRIVILEGES"));
+                let rights = [may("SELECT"), may("SUPER"), may("REPLICATION SLAVE"), may("REPLICATION CLIENT")];
+                [word(host), word(user)].into_iter().chain(rights).chain([word("caching_sha2_password"), word("N")]).collect()
+            });
+            let columns = ["Host", "User", "Select_priv", "Super_priv", "Repl_slave_priv", "Repl_client_priv", "plugin", "account_locked"];
+            Some(table(&columns, rows.collect()))
         }
         ("performance_schema", "replication_applier_status_by_worker") => {
             let columns = ["CHANNEL_NAME", "WORKER_ID", "THREAD_ID", "SERVICE_STATE", "LAST_ERROR_NUMBER", "LAST_ERROR_MESSAGE"];

@@ -51,8 +51,9 @@ pub fn start<'a>(lab: &'a Arc<Lab>, stage: &'a mut Stage) -> BoxFuture<'a, io::R
             }
         }
         let password = stage.file("mysql.password", lab.secrets.monitor.as_bytes())?;
-        // The one that stands alone is a group of its own until somebody makes it a replica.
-        let (together, alone): (Vec<_>, Vec<_>) = servers.iter().partition(|(name, _)| !name.contains(':'));
+        // The other two stand alone. The second is nobody's member until it follows the first, who then tells of it.
+        let together: Vec<_> = servers.iter().filter(|(name, _)| !name.contains(':')).collect();
+        let alone: Vec<_> = servers.iter().filter(|(name, _)| name == "db-2:3307").collect();
         for (group, members) in [("orders", together), ("archive", alone)] {
             let members: Vec<String> = members.iter().map(|(_, address)| format!("\"{address}\"")).collect();
             stage.config(&format!(

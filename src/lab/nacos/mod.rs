@@ -34,6 +34,14 @@ pub fn start<'a>(lab: &'a Arc<Lab>, stage: &'a mut Stage) -> BoxFuture<'a, io::R
         }
         stage.access("NACOS_USER", "nacos");
         stage.access("NACOS_PASSWORD", &lab.secrets.admin);
+        let password = stage.file("nacos.password", lab.secrets.monitor.as_bytes())?;
+        let members: Vec<String> = nodes.iter().map(|(_, address)| format!("\"{address}\"")).collect();
+        stage.config(&format!(
+            "[[middleware]]\nkind = \"nacos\"\nname = \"registry\"\nmembers = [{}]\nvia = \"host:{}\"\nuser = \"monitor\"\npassword = {{ file = '{}' }}",
+            members.join(", "),
+            super::ssh::JUMP,
+            password.display()
+        ));
         Ok(())
     })
 }

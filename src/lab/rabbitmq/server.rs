@@ -43,6 +43,14 @@ pub fn start<'a>(lab: &'a Arc<Lab>, stage: &'a mut Stage) -> BoxFuture<'a, io::R
         }
         stage.access("RABBITMQ_USER", "admin");
         stage.access("RABBITMQ_PASSWORD", &lab.secrets.admin);
+        let password = stage.file("rabbitmq.password", lab.secrets.monitor.as_bytes())?;
+        let members: Vec<String> = nodes.iter().map(|(_, ip)| format!("\"http://{ip}:15672\"")).collect();
+        stage.config(&format!(
+            "[[middleware]]\nkind = \"rabbitmq\"\nname = \"mq\"\nmembers = [{}]\nvia = \"host:{}\"\nuser = \"monitor\"\npassword = {{ file = '{}' }}",
+            members.join(", "),
+            crate::lab::ssh::JUMP,
+            password.display()
+        ));
         Ok(())
     })
 }

@@ -42,13 +42,13 @@ pub fn slot(key: &str) -> u16 {
     crc % 16384
 }
 
-fn few(command: &str) -> Reply {
+pub(super) fn few(command: &str) -> Reply {
     Reply::error(format!("ERR wrong number of arguments for '{}' command", command.to_ascii_lowercase()))
 }
 
 /// Answers `words` on the node at `address`.
 pub fn answer(world: &World, keys: &mut Keys, address: &str, client: &mut Client, passwords: &Passwords, words: &[String]) -> Reply {
-    let redis = &world.redis;
+    let redis = if world.sessions.nodes.iter().any(|n| n.address == address) { &world.sessions } else { &world.redis };
     let Some(node) = redis.nodes.iter().find(|n| n.address == address) else { return Reply::error("ERR no such node") };
     let (Some(first), rest) = (words.first().map(|w| w.to_ascii_lowercase()), words.get(1..).unwrap_or_default()) else { return few("") };
     let sub = rest.first().map(|w| w.to_ascii_lowercase()).unwrap_or_default();
@@ -68,8 +68,9 @@ pub fn answer(world: &World, keys: &mut Keys, address: &str, client: &mut Client
         ("ping" | "echo", _) => rest.first().map_or_else(|| few(&first), |w| Reply::bulk(w.as_str())),
         ("info", _) => Reply::Bulk(text::info(redis, node, world.now, rest)),
         ("role", _) => text::role(redis, node),
+        ("cluster", _) if !redis.is_cluster() => Reply::error("ERR This instance has cluster support disabled"),
         ("cluster", _) => cluster(world, node, &sub, rest),
-        ("config", "get") => config(node, rest.get(1).map_or("", String::as_str)),
+        ("config", "get") => config(redis, node, rest.get(1).map_or("", String::as_str)),
         ("config", "set" | "resetstat" | "rewrite")
         | ("client", "setname" | "setinfo" | "no-evict")
         | ("select" | "readwrite" | "asking" | "flushall" | "reset", _) => Reply::Simple("OK"),
@@ -99,7 +100,7 @@ pub fn answer(world: &World, keys: &mut Keys, address: &str, client: &mut Client
     }
 }
 
-fn login(client: &mut Client, passwords: &Passwords, words: &[String]) -> Reply {
+pub(super) fn login(client: &mut Client, passwords: &Passwords, words: &[String]) -> Reply {
     let (user, password) = match words {
         [password] => ("default", password),
         [user, password] => (user.as_str(), password),
@@ -135,7 +136,7 @@ fn hello(redis: &Redis, node: &RedisNode, client: &mut Client, passwords: &Passw
         ("version", Reply::bulk(redis.version.as_str())),
         ("proto", Reply::Number(2)),
         ("id", Reply::Number(client.id.cast_signed())),
-        ("mode", Reply::bulk("cluster")),
+        ("mode", Reply::bulk(if redis.is_cluster() { "cluster" } else { "standalone" })),
         ("role", Reply::bulk(role)),
         ("modules", Reply::List(Vec::new())),
     ] {
@@ -163,12 +164,12 @@ fn cluster(world: &World, node: &RedisNode, sub: &str, words: &[String]) -> Repl
     }
 }
 
-fn config(node: &RedisNode, pattern: &str) -> Reply {
+fn config(redis: &Redis, node: &RedisNode, pattern: &str) -> Reply {
     let all = [
         ("maxmemory", crate::lab::world::whole(node.max_bytes).to_string()),
         ("maxmemory-policy", "noeviction".to_owned()),
         ("appendonly", "yes".to_owned()),
-        ("cluster-enabled", "yes".to_owned()),
+        ("cluster-enabled", if redis.is_cluster() { "yes" } else { "no" }.to_owned()),
         ("cluster-node-timeout", "5000".to_owned()),
         ("save", "3600 1 300 100 60 10000".to_owned()),
         ("port", text::split(&node.address).1.to_string()),
@@ -183,17 +184,29 @@ fn config(node: &RedisNode, pattern: &str) -> Reply {
 /// Commands with a key: only the master of its slot serves it, or a replica that is told to.
 fn key(redis: &Redis, node: &RedisNode, keys: &mut Keys, client: &Client, command: &str, words: &[String]) -> Reply {
     let Some(name) = words.first() else { return few(command) };
+    let reads = matches!(command, "get" | "exists" | "ttl" | "type");
+    if !redis.is_cluster() {
+        if !reads && node.master.is_some() {
+            return Reply::error("READONLY You can't write against a read only replica.");
+        }
+        return touch(node, keys, command, words);
+    }
     let slot = slot(name);
     let Some(owner) = redis.nodes.iter().find(|n| n.slots.iter().any(|r| r.contains(&slot))) else { return Reply::error("CLUSTERDOWN Hash slot not served") };
     if !text::is_ok(redis) {
         return Reply::error("CLUSTERDOWN The cluster is down");
     }
-    let reads = matches!(command, "get" | "exists" | "ttl" | "type");
     let own = owner.id == node.id || (reads && client.reads_replicas && node.master.as_ref() == Some(&owner.id));
     if !own {
         return Reply::error(format!("MOVED {slot} {}", owner.address));
     }
-    if !reads && node.used_bytes >= node.max_bytes {
+    touch(node, keys, command, words)
+}
+
+/// The key itself, on a node that serves it.
+fn touch(node: &RedisNode, keys: &mut Keys, command: &str, words: &[String]) -> Reply {
+    let Some(name) = words.first() else { return few(command) };
+    if !matches!(command, "get" | "exists" | "ttl" | "type" | "del") && node.used_bytes >= node.max_bytes {
         return Reply::error("OOM command not allowed when used memory > 'maxmemory'.");
     }
     match command {

@@ -36,7 +36,7 @@ pub fn info(redis: &Redis, node: &RedisNode, now: Moment, wanted: &[String]) -> 
         ("Stats", stats(node)),
         ("Replication", replication(redis, node)),
         ("CPU", "used_cpu_sys:8123.112\nused_cpu_user:9921.201\n".to_owned()),
-        ("Cluster", "cluster_enabled:1\n".to_owned()),
+        ("Cluster", format!("cluster_enabled:{}\n", u8::from(redis.is_cluster()))),
         ("Keyspace", format!("db0:keys={},expires={},avg_ttl=0\n", node.keys, node.keys / 3)),
     ];
     let all = wanted.is_empty() || wanted.iter().any(|w| matches!(w.to_ascii_lowercase().as_str(), "all" | "default" | "everything"));
@@ -47,8 +47,9 @@ pub fn info(redis: &Redis, node: &RedisNode, now: Moment, wanted: &[String]) -> 
 fn server(redis: &Redis, node: &RedisNode, now: Moment) -> String {
     let up = whole(node.up_seconds);
     format!(
-        "redis_version:{}\nredis_git_sha1:00000000\nredis_git_dirty:0\nredis_mode:cluster\nos:Linux 5.4.278 x86_64\narch_bits:64\nmultiplexing_api:epoll\nprocess_id:1\nrun_id:{}\ntcp_port:{}\nserver_time_usec:{}000\nuptime_in_seconds:{up}\nuptime_in_days:{}\nhz:10\nconfigured_hz:10\nexecutable:/usr/local/bin/redis-server\nconfig_file:/etc/redis/redis.conf\n",
+        "redis_version:{}\nredis_git_sha1:00000000\nredis_git_dirty:0\nredis_mode:{}\nos:Linux 5.4.278 x86_64\narch_bits:64\nmultiplexing_api:epoll\nprocess_id:1\nrun_id:{}\ntcp_port:{}\nserver_time_usec:{}000\nuptime_in_seconds:{up}\nuptime_in_days:{}\nhz:10\nconfigured_hz:10\nexecutable:/usr/local/bin/redis-server\nconfig_file:/etc/redis/redis.conf\n",
         redis.version,
+        if redis.is_cluster() { "cluster" } else { "standalone" },
         run_id(node),
         split(&node.address).1,
         now.0,

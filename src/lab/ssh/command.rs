@@ -4,12 +4,15 @@ use std::fmt::Write as _;
 
 use super::filter;
 use super::log::{self, Follow, Form, Origin};
-use super::shell::{Entry, Ran, Shell};
-use super::{docker, proc, virsh};
+use super::shell::{Entry, Place, Ran, Shell};
+use super::{docker, kubectl, proc, virsh};
+use crate::lab::kube::command as container;
 use crate::lab::world::machine::Machine;
 
 /// Programs without an answer of their own in [`run`] but with one in `filter`.
 const FILTERS: [&str; 9] = ["grep", "egrep", "head", "wc", "sort", "uniq", "cut", "tr", "awk"];
+/// Programs of [`PROGRAMS`] that work on files or words alone, so that containers have the same.
+const IN_PODS: [&str; 16] = ["cat", "tail", "echo", "printf", "test", "[", "ls", "rm", "mkdir", "touch", "chmod", "chown", "mv", "cp", "tee", "sh"];
 const PROGRAMS: [&str; 34] = [
     "cat",
     "tail",
@@ -57,8 +60,13 @@ fn is_hypervisor(shell: &Shell<'_>) -> bool {
 
 /// Would `command -v` find it?
 pub fn exists(shell: &Shell<'_>, program: &str) -> bool {
-    match program.rsplit('/').next().unwrap_or(program) {
+    let name = program.rsplit('/').next().unwrap_or(program);
+    if let Place::Pod { namespace, pod } = &shell.place {
+        return container::exists(shell.world, namespace, pod, name) || FILTERS.contains(&name) || IN_PODS.contains(&name);
+    }
+    match name {
         "virsh" => is_hypervisor(shell),
+        "kubectl" => shell.machine.starts_with("k8s-m-"),
         "docker" => machine(shell).is_some_and(|m| docker::is_installed(&m)),
         program => FILTERS.contains(&program) || PROGRAMS.contains(&program) || matches!(program, "sh" | "timeout" | "sudo" | "env"),
     }
@@ -75,7 +83,11 @@ pub fn read(shell: &Shell<'_>, path: &str) -> Result<Vec<u8>, &'static str> {
         Some(Entry::Removed) => return Err("No such file or directory"),
         None => {}
     }
-    let found = machine(shell).and_then(|m| proc::file(shell.world, &m, &path));
+    if let Place::Pod { namespace, pod } = &shell.place {
+        let text = container::file(shell.world, namespace, pod, &path);
+        return text.map(String::into_bytes).ok_or(if is_folder(shell, &path) { "Is a directory" } else { "No such file or directory" });
+    }
+    let found = machine(shell).and_then(|m| proc::file(shell.world, &m, &path)).or_else(|| unit(shell, &path));
     if let Some(text) = found {
         return Ok(text.into_bytes());
     }
@@ -84,6 +96,19 @@ pub fn read(shell: &Shell<'_>, path: &str) -> Result<Vec<u8>, &'static str> {
         return Ok(log::lines(shell.world, &follow, log::MOST_LINES).0.into_bytes());
     }
     if is_folder(shell, &path) { Err("Is a directory") } else { Err("No such file or directory") }
+}
+
+/// The unit file of a service that runs on this machine.
+fn unit(shell: &Shell<'_>, path: &str) -> Option<String> {
+    let name = path.strip_prefix("/usr/lib/systemd/system/")?.strip_suffix(".service")?;
+    let runs = match name {
+        "mysqld" => shell.world.mysql.servers.iter().any(|s| s.guest == shell.machine),
+        "kubelet" | "docker" => shell.machine.starts_with("k8s-"),
+        "libvirtd" => is_hypervisor(shell),
+        "sshd" => true,
+        _ => false,
+    };
+    runs.then(|| format!("[Unit]\nDescription={name}\n"))
 }
 
 fn is_folder(shell: &Shell<'_>, path: &str) -> bool {
@@ -105,7 +130,11 @@ fn is_folder(shell: &Shell<'_>, path: &str) -> bool {
         "/etc/sysctl.d",
         "/etc/modules-load.d",
     ];
-    known.contains(&plain) || machine(shell).is_some_and(|m| m.mounts.iter().any(|x| x.path == plain))
+    if let Place::Pod { namespace, pod } = &shell.place {
+        return known.contains(&plain) || container::is_folder(shell.world, namespace, pod, plain);
+    }
+    let mysql = ["/etc/my.cnf.d", "/var/lib/mysql"].contains(&plain) && shell.world.mysql.servers.iter().any(|s| s.guest == shell.machine);
+    known.contains(&plain) || mysql || machine(shell).is_some_and(|m| m.mounts.iter().any(|x| x.path == plain))
 }
 
 fn absolute(shell: &Shell<'_>, path: &str) -> String {
@@ -141,16 +170,20 @@ fn plain(arguments: &[String]) -> Vec<&str> {
 
 pub fn run(shell: &mut Shell<'_>, program: &str, arguments: &[String], stdin: &[u8]) -> Ran {
     let name = program.rsplit('/').next().unwrap_or(program);
-    let Some(m) = machine(shell) else { return Ran::failed(255, "") };
     if !exists(shell, name) {
         return Ran::failed(127, format!("sh: {program}: command not found\n"));
     }
+    if let Place::Pod { namespace, pod } = shell.place.clone() {
+        return in_pod(shell, (&namespace, &pod), name, arguments, stdin);
+    }
+    let Some(m) = machine(shell) else { return Ran::failed(255, "") };
     let now = shell.world.now;
     match name {
         "virsh" => {
             let host = shell.machine.clone();
             Ran::of(virsh::run(shell.world, &host, arguments))
         }
+        "kubectl" => kubectl::run(shell.world, arguments),
         "docker" if arguments.first().is_some_and(|a| a == "logs") => container_log(shell, &m, arguments),
         "docker" => Ran::of(docker::run(&m, now, arguments)),
         "tail" => tail(shell, arguments, stdin),
@@ -167,6 +200,28 @@ pub fn run(shell: &mut Shell<'_>, program: &str, arguments: &[String], stdin: &[
         "rm" | "mkdir" | "touch" | "chmod" | "chown" | "mv" | "cp" | "tee" => change(shell, name, arguments, stdin),
         "ls" | "stat" => list(shell, name, arguments, &m),
         _ => tell(shell, name, arguments, &m),
+    }
+}
+
+/// In a container: its own programs first, then those that every image with a shell has.
+fn in_pod(shell: &mut Shell<'_>, (namespace, pod): (&str, &str), name: &str, arguments: &[String], stdin: &[u8]) -> Ran {
+    if container::exists(shell.world, namespace, pod, name) {
+        let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        return container::program(shell.world, namespace, pod, name, &words);
+    }
+    match name {
+        "tail" => tail(shell, arguments, stdin),
+        "cat" => cat(shell, arguments, stdin),
+        "echo" => Ran::out(arguments.join(" ") + "\n"),
+        "printf" => Ran::out(printf(arguments)),
+        "test" | "[" => Ran::code(u32::from(!test(shell, arguments))),
+        "ls" if plain(arguments).is_empty() => Ran::out("bin\ndev\netc\nhome\nlib\nproc\nroot\nsys\ntmp\nusr\nvar\n"),
+        "ls" => match plain(arguments).iter().find(|p| read(shell, p).is_err() && !is_folder(shell, p)) {
+            Some(missing) => Ran::failed(2, format!("ls: cannot access '{missing}': No such file or directory\n")),
+            None => Ran::out(plain(arguments).iter().filter(|p| !is_folder(shell, p)).map(|p| format!("{p}\n")).collect::<String>()),
+        },
+        name if FILTERS.contains(&name) => files_then(shell, name, arguments, stdin),
+        name => change(shell, name, arguments, stdin),
     }
 }
 

@@ -47,6 +47,10 @@ pub fn run(name: &str, arguments: &[String], input: &str) -> (String, u32) {
     };
     match name {
         "grep" | "egrep" => grep(&words, &lines),
+        "head" if has('c') => {
+            let count = value("-c").and_then(|n| n.parse().ok()).unwrap_or(0);
+            (input.chars().take(count).collect(), 0)
+        }
         "head" => {
             let count = value("-n").or_else(|| words.iter().find_map(|w| w.strip_prefix('-'))).and_then(|n| n.parse().ok()).unwrap_or(10);
             (joined(lines.into_iter().take(count).map(str::to_owned).collect()), 0)

@@ -1,4 +1,5 @@
-//! A line of shell taken apart: lists, pipelines, quotes, redirections, variables and command substitution. No loops, no functions.
+//! A line of shell taken apart: lists, pipelines, quotes, redirections, variables, command substitution, `for`, `if`,
+//! `while` and `until`. No functions, no `case`.
 
 /// How a pipeline follows the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +50,37 @@ pub struct Command {
     pub redirects: Vec<Redirect>,
     /// `( ... )` or `{ ...; }` in place of words.
     pub group: Option<String>,
+    /// `for`, `if`, `while` or `until` in place of words.
+    pub compound: Option<Compound>,
+}
+
+/// What the shell does with lists of commands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Compound {
+    For {
+        name: String,
+        words: Vec<Word>,
+        body: Vec<Pipeline>,
+    },
+    /// Conditions, each with what follows it; the last one's is empty for `else`.
+    If {
+        arms: Vec<(Vec<Pipeline>, Vec<Pipeline>)>,
+        otherwise: Vec<Pipeline>,
+    },
+    Repeat {
+        ends: Ends,
+        condition: Vec<Pipeline>,
+        body: Vec<Pipeline>,
+    },
+}
+
+/// When a loop is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// `while`
+    WhenFalse,
+    /// `until`
+    WhenTrue,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,12 +96,20 @@ struct Cursor<'a> {
 
 /// Takes a script apart; the error is what `sh` would complain of.
 pub fn parse(script: &str) -> Result<Vec<Pipeline>, String> {
-    let mut c = Cursor { chars: script.chars().peekable() };
+    Cursor { chars: script.chars().peekable() }.list(&[])
+}
+
+/// Commands up to one of the words in `stops`, which is not taken, or to the end where there are none.
+fn list(c: &mut Cursor<'_>, stops: &[&str]) -> Result<Vec<Pipeline>, String> {
     let mut out = Vec::new();
     let mut join = Join::Always;
     loop {
         c.blank(true);
         if c.chars.peek().is_none() {
+            let Some(stop) = stops.first() else { return Ok(out) };
+            return Err(format!("sh: -c: line 0: syntax error: unexpected end of file (expecting \"{stop}\")\n"));
+        }
+        if c.keyword().is_some_and(|word| stops.contains(&word.as_str())) {
             return Ok(out);
         }
         let mut pipeline = Pipeline { join, not: false, commands: Vec::new() };
@@ -90,7 +130,7 @@ pub fn parse(script: &str) -> Result<Vec<Pipeline>, String> {
             first.words.remove(0);
             pipeline.not = true;
         }
-        if pipeline.commands.iter().any(|c| c.words.is_empty() && c.group.is_none() && c.redirects.is_empty()) {
+        if pipeline.commands.iter().any(|c| c.words.is_empty() && c.group.is_none() && c.compound.is_none() && c.redirects.is_empty()) {
             let near = c.chars.peek().map_or("end of file".to_owned(), |x| format!("`{x}'"));
             return Err(format!("sh: -c: line 0: syntax error near unexpected token {near}\n"));
         }
@@ -111,6 +151,90 @@ pub fn parse(script: &str) -> Result<Vec<Pipeline>, String> {
 }
 
 impl Cursor<'_> {
+    fn list(&mut self, stops: &[&str]) -> Result<Vec<Pipeline>, String> {
+        list(self, stops)
+    }
+
+    /// The plain word that comes next, if it may be one of the shell's own.
+    fn keyword(&self) -> Option<String> {
+        let mut ahead = self.chars.clone();
+        let mut word = String::new();
+        loop {
+            match ahead.next() {
+                Some(c) if c.is_ascii_lowercase() => word.push(c),
+                Some(' ' | '\t' | '\n' | ';' | '&' | '|' | ')') | None => return Some(word).filter(|w| !w.is_empty()),
+                Some(_) => return None,
+            }
+        }
+    }
+
+    fn expect(&mut self, word: &str) -> Result<(), String> {
+        self.blank(true);
+        if self.keyword().as_deref() != Some(word) {
+            return Err(format!("sh: -c: line 0: syntax error: \"{word}\" is expected\n"));
+        }
+        self.take(word.len());
+        Ok(())
+    }
+
+    fn body(&mut self) -> Result<Vec<Pipeline>, String> {
+        self.expect("do")?;
+        let body = self.list(&["done"])?;
+        self.expect("done")?;
+        Ok(body)
+    }
+
+    /// `for`, `if`, `while`, `until`, where one of them comes next.
+    fn compound(&mut self) -> Result<Option<Compound>, String> {
+        let Some(word) = self.keyword() else { return Ok(None) };
+        if !matches!(word.as_str(), "for" | "if" | "while" | "until") {
+            return Ok(None);
+        }
+        self.take(word.len());
+        Ok(Some(match word.as_str() {
+            "for" => {
+                self.blank(false);
+                let mut name = String::new();
+                while let Some(c) = self.chars.peek().copied().filter(|c| c.is_ascii_alphanumeric() || *c == '_') {
+                    name.push(c);
+                    self.take(1);
+                }
+                self.expect("in")?;
+                let mut words = Vec::new();
+                loop {
+                    self.blank(false);
+                    if matches!(self.chars.peek(), None | Some(';' | '\n' | '&' | '|' | '<' | '>' | '(' | ')')) {
+                        break;
+                    }
+                    words.push(self.word()?);
+                }
+                Compound::For { name, words, body: self.body()? }
+            }
+            "if" => {
+                let (mut arms, mut otherwise) = (Vec::new(), Vec::new());
+                loop {
+                    let condition = self.list(&["then"])?;
+                    self.expect("then")?;
+                    arms.push((condition, self.list(&["fi", "else", "elif"])?));
+                    let next = self.keyword().unwrap_or_default();
+                    self.take(next.len());
+                    if next == "else" {
+                        otherwise = self.list(&["fi"])?;
+                        self.expect("fi")?;
+                    }
+                    if next != "elif" {
+                        break;
+                    }
+                }
+                Compound::If { arms, otherwise }
+            }
+            word => {
+                let condition = self.list(&["do"])?;
+                Compound::Repeat { ends: if word == "while" { Ends::WhenFalse } else { Ends::WhenTrue }, condition, body: self.body()? }
+            }
+        }))
+    }
+
     fn sees(&self, text: &str) -> bool {
         let mut ahead = self.chars.clone();
         text.chars().all(|c| ahead.next() == Some(c))
@@ -140,7 +264,8 @@ impl Cursor<'_> {
     }
 
     fn command(&mut self) -> Result<Command, String> {
-        let mut command = Command::default();
+        self.blank(false);
+        let mut command = Command { compound: self.compound()?, ..Command::default() };
         loop {
             self.blank(false);
             match self.chars.peek().copied() {

@@ -8,8 +8,9 @@
 //! Shown with OpenSSH 9.2p1 and the cockpit's own client.
 //!
 //! Known differences:
-//! - The shell knows lists, pipes, quotes, redirections, variables and `$(...)`; no `if`, no loops, no functions. Programs are
-//!   the few that a look at a machine needs; what is unknown ends with 127.
+//! - The shell knows lists, pipes, quotes, redirections, variables and `$(...)`; `if`, `for`, `while`; no `case`,
+//!   no functions, and `set -e` is read over. Programs are the few that a look at a machine and the playbooks need; what is
+//!   unknown ends with 127. Time stands still while a script runs: what it waits for does not come.
 //! - A script by stdin is run when its end has come. A command waits for input only where its line shows that it reads some.
 //! - No SFTP, no agent or remote forwarding, no certificates. Everybody is `root`; `sudo` lets everybody through.
 //! - Logs are made when they are read; they reach six hours back. Files that people write live until the demo ends.
@@ -19,6 +20,7 @@ pub mod command;
 pub mod docker;
 mod exec;
 pub mod filter;
+mod kubectl;
 pub mod line;
 pub mod log;
 pub mod proc;

@@ -119,6 +119,8 @@ pub fn start<'a>(lab: &'a Arc<Lab>, stage: &'a mut Stage) -> BoxFuture<'a, io::R
             format!("[defaults.ssh]\nuser = \"{USER}\"\nidentity = '{}'\nknown_hosts = ['{}']\nssh_config = false\n\n", identity.display(), known.display());
         shown("kvm", "kvm-", &mut toml);
         shown("mysql", "db-", &mut toml);
+        // Where the playbooks of the cluster run.
+        shown("masters", "k8s-m-1", &mut toml);
         stage.config(&toml);
         Ok(())
     })
@@ -182,7 +184,10 @@ impl Handler for Login {
         let lab = self.ground.lab.clone();
         let own = lab.with(|w| super::proc::machine(w, &self.machine).map(|m| m.address.clone())).unwrap_or_default();
         let host = if matches!(host, "localhost" | "127.0.0.1" | "::1") { own.as_str() } else { host };
-        let target = lab.route(&format!("{host}:{port}"));
+        let target = match lab.route(&format!("{host}:{port}")) {
+            Some(target) => Some(target),
+            None => crate::lab::kube::nodeport::open(&lab, host, port).await,
+        };
         let line = match target {
             Some(target) => TcpStream::connect(target).await.ok(),
             None => None,

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::command;
-use super::line::{Command, Join, Piece, Target, Word, parse};
+use super::line::{Command, Compound, Ends, Join, Piece, Pipeline, Target, Word, parse};
 use super::log::Follow;
 use crate::lab::world::World;
 
 /// Scripts within scripts.
 const DEEPEST: u32 = 8;
+/// Rounds of one `while` or `until`: the world stands still while a script runs, so nothing that it waits for comes.
+const MOST_ROUNDS: usize = 1000;
 /// A command's output is cut here.
 const MOST_OUTPUT: usize = 4 << 20;
 /// What people may leave on one machine.
@@ -76,10 +78,23 @@ impl Ran {
     }
 }
 
-/// A shell on a machine.
+/// Where a shell runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    Machine,
+    /// In the container of this pod.
+    Pod {
+        namespace: String,
+        pod: String,
+    },
+}
+
+/// A shell on a machine or in a pod.
 pub struct Shell<'a> {
     pub world: &'a mut World,
     pub disk: &'a mut Disk,
+    pub place: Place,
+    /// The machine's name; for a pod, under which its files are kept.
     pub machine: String,
     pub variables: BTreeMap<String, String>,
     depth: u32,
@@ -94,6 +109,7 @@ impl<'a> Shell<'a> {
         Self {
             world,
             disk,
+            place: Place::Machine,
             machine: machine.to_owned(),
             variables: variables.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
             depth: 0,
@@ -102,22 +118,56 @@ impl<'a> Shell<'a> {
         }
     }
 
+    /// In a pod that runs.
+    pub fn in_pod(world: &'a mut World, disk: &'a mut Disk, namespace: &str, pod: &str) -> Self {
+        let mut shell = Self::new(world, disk, &format!("pod {namespace}/{pod}"));
+        let own = [("PWD", "/"), ("HOSTNAME", pod), ("KUBERNETES_SERVICE_HOST", "10.96.0.1"), ("KUBERNETES_SERVICE_PORT", "443")];
+        shell.variables.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        shell.place = Place::Pod { namespace: namespace.to_owned(), pod: pod.to_owned() };
+        shell
+    }
+
+    /// Runs one program without a shell around it.
+    pub fn program(&mut self, words: &[String], stdin: &[u8]) -> Ran {
+        self.simple(words.to_vec(), stdin)
+    }
+
     /// Runs a script to its end, or up to the command that goes on.
     pub fn run(&mut self, script: &str, stdin: &[u8]) -> Ran {
-        let list = match parse(script) {
-            Ok(list) if self.depth < DEEPEST => list,
-            Ok(_) => return Ran::failed(2, "sh: too deep\n"),
-            Err(complaint) => return Ran::failed(2, complaint),
-        };
+        match parse(script) {
+            Ok(list) if self.depth < DEEPEST => self.list(&list, &mut stdin.to_vec()),
+            Ok(_) => Ran::failed(2, "sh: too deep\n"),
+            Err(complaint) => Ran::failed(2, complaint),
+        }
+    }
+
+    /// Runs commands one after the other; what they leave of `stdin` is for those that come later.
+    fn list(&mut self, list: &[Pipeline], stdin: &mut Vec<u8>) -> Ran {
         let mut all = Ran::default();
-        let mut stdin = stdin.to_vec();
         for pipeline in list {
             match (pipeline.join, self.last) {
                 (Join::IfTrue, 1..) | (Join::IfFalse, 0) => continue,
                 _ => {}
             }
+            if let [command] = pipeline.commands.as_slice()
+                && (command.compound.is_some() || reads_line(command))
+            {
+                let ran = match &command.compound {
+                    Some(compound) => self.compound(compound, stdin),
+                    None => self.read_line(command, stdin),
+                };
+                let ran = self.redirected(command, ran);
+                all.stderr.push_str(&ran.stderr);
+                all.stdout.extend_from_slice(&ran.stdout);
+                all.follow = ran.follow;
+                self.last = if pipeline.not { u32::from(ran.code == 0) } else { ran.code };
+                if self.ended || all.follow.is_some() {
+                    break;
+                }
+                continue;
+            }
             // The input is everybody's until somebody reads it.
-            let mut input = if pipeline.commands.first().is_some_and(reads_input) { std::mem::take(&mut stdin) } else { Vec::new() };
+            let mut input = if pipeline.commands.first().is_some_and(reads_input) { std::mem::take(stdin) } else { Vec::new() };
             let count = pipeline.commands.len();
             for (at, command) in pipeline.commands.iter().enumerate() {
                 let ran = self.command(command, &input);
@@ -142,6 +192,69 @@ impl<'a> Shell<'a> {
         all
     }
 
+    fn compound(&mut self, compound: &Compound, stdin: &mut Vec<u8>) -> Ran {
+        if self.depth >= DEEPEST {
+            return Ran::failed(2, "sh: too deep\n");
+        }
+        self.depth += 1;
+        let mut all = Ran::default();
+        let mut add = |ran: Ran| {
+            all.stdout.extend_from_slice(&ran.stdout);
+            all.stderr.push_str(&ran.stderr);
+            all.follow = ran.follow;
+            ran.code
+        };
+        let mut code = 0;
+        match compound {
+            Compound::For { name, words, body } => {
+                let words: Vec<String> = words.iter().flat_map(|w| self.expand(w)).collect();
+                for word in words {
+                    self.variables.insert(name.clone(), word);
+                    code = add(self.list(body, stdin));
+                    if self.ended {
+                        break;
+                    }
+                }
+            }
+            Compound::If { arms, otherwise } => {
+                let mut chosen = otherwise;
+                for (condition, body) in arms {
+                    if add(self.list(condition, stdin)) == 0 || self.ended {
+                        chosen = body;
+                        break;
+                    }
+                }
+                self.last = 0;
+                code = if self.ended { self.last } else { add(self.list(chosen, stdin)) };
+            }
+            Compound::Repeat { ends, condition, body } => {
+                for _ in 0..MOST_ROUNDS {
+                    let is_true = add(self.list(condition, stdin)) == 0;
+                    if self.ended || is_true == (*ends == Ends::WhenTrue) {
+                        break;
+                    }
+                    code = add(self.list(body, stdin));
+                    if self.ended {
+                        break;
+                    }
+                }
+            }
+        }
+        self.depth -= 1;
+        all.code = code;
+        all
+    }
+
+    /// `IFS= read -r name`: a line of the input.
+    fn read_line(&mut self, command: &Command, stdin: &mut Vec<u8>) -> Ran {
+        let words: Vec<String> = command.words.iter().flat_map(|w| self.expand(w)).collect();
+        let name = words.last().cloned().unwrap_or_default();
+        let end = stdin.iter().position(|b| *b == b'\n');
+        let line: Vec<u8> = stdin.drain(..end.map_or(stdin.len(), |at| at + 1)).collect();
+        self.variables.insert(name, String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned());
+        Ran::code(u32::from(end.is_none()))
+    }
+
     /// A script whose variables are its own.
     fn inner(&mut self, script: &str, stdin: &[u8]) -> Ran {
         let (variables, ended) = (self.variables.clone(), self.ended);
@@ -162,12 +275,19 @@ impl<'a> Shell<'a> {
                 Err(why) => return Ran::failed(1, format!("sh: {path}: {why}\n")),
             }
         }
-        let mut ran = if let Some(script) = &command.group {
+        let ran = if let Some(script) = &command.group {
             self.inner(script, &stdin)
+        } else if let Some(compound) = &command.compound {
+            self.compound(compound, &mut stdin)
         } else {
             let words: Vec<String> = command.words.iter().flat_map(|w| self.expand(w)).collect();
             self.simple(words, &stdin)
         };
+        self.redirected(command, ran)
+    }
+
+    /// What a command said, without what goes into files.
+    fn redirected(&mut self, command: &Command, mut ran: Ran) -> Ran {
         for redirect in &command.redirects {
             let path = self.expand(&redirect.word).concat();
             match (redirect.target, redirect.from) {
@@ -211,6 +331,7 @@ impl<'a> Shell<'a> {
             "exec" | "command" | "nice" | "ionice" | "nohup" | "setsid" | "env" | "sudo" | "timeout" | "stdbuf" | "time" => {
                 self.wrapper(&program, &rest, stdin)
             }
+            "printenv" => Ran::out(self.variables.iter().map(|(name, value)| format!("{name}={value}\n")).collect::<String>()),
             "eval" => self.run(&rest.join(" "), stdin),
             "sh" | "bash" | "/bin/sh" | "/bin/bash" => self.shell(&rest, stdin),
             _ => command::run(self, &program, &rest, stdin),
@@ -240,7 +361,11 @@ impl<'a> Shell<'a> {
         if program == "timeout" {
             rest = rest.get(1..).unwrap_or_default();
         }
-        if rest.is_empty() { Ran::default() } else { self.simple(rest.to_vec(), stdin) }
+        match (rest.is_empty(), program) {
+            (true, "env") => self.simple(vec!["printenv".to_owned()], stdin),
+            (true, _) => Ran::default(),
+            (false, _) => self.simple(rest.to_vec(), stdin),
+        }
     }
 
     fn shell(&mut self, words: &[String], stdin: &[u8]) -> Ran {
@@ -307,7 +432,16 @@ impl<'a> Shell<'a> {
 fn reads_input(command: &Command) -> bool {
     const READERS: [&str; 16] = ["cat", "tee", "sh", "bash", "/bin/sh", "/bin/bash", "grep", "egrep", "head", "tail", "wc", "sort", "uniq", "cut", "tr", "awk"];
     let reads = |word: &Word| matches!(word.as_slice(), [Piece::Text(text)] if READERS.contains(&text.as_str()));
-    command.group.is_some() || command.words.iter().any(reads)
+    command.group.is_some() || command.compound.is_some() || command.words.iter().any(reads)
+}
+
+/// Is it the shell's own `read`?
+fn reads_line(command: &Command) -> bool {
+    let plain = |word: &Word| match word.as_slice() {
+        [Piece::Text(text)] => text.clone(),
+        _ => String::new(),
+    };
+    command.words.iter().map(plain).find(|w| assignment(w).is_none()).is_some_and(|w| w == "read")
 }
 
 fn assignment(word: &str) -> Option<(String, String)> {
@@ -348,6 +482,18 @@ mod tests {
         assert_eq!(run("'", "").2, 2);
         assert_eq!(run("true; tr a-z x", "ab").2, 0);
         assert_eq!(run("sh", "echo from input").0, "from input\n");
+    }
+
+    #[test]
+    fn loops_and_choices() {
+        assert_eq!(out("for x in a 'b c' $(echo d); do echo \"<$x>\"; done | tail -n 2"), "<b c>\n<d>\n");
+        let folder =
+            "for dir in '' /nowhere /etc/my.cnf.d; do\n  if [ -n \"$dir\" ] && [ -d \"$dir\" ]; then echo \"$dir\"; exit 0; fi\ndone\necho none >&2; exit 1";
+        assert_eq!(run(folder, "").2, 1, "kvm-1 has no MySQL");
+        assert_eq!(out("if false; then echo a; elif true; then echo b; else echo c; fi; if false; then echo d; else echo e; fi"), "b\ne\n");
+        assert_eq!(out("n=x; until [ $n = xxx ]; do n=x$n; done; echo $n; while false; do echo no; done"), "xxx\n");
+        assert_eq!(run("IFS= read -r a; IFS= read -r b || b=none; echo \"$a-$b\"; cat", "one\ntwo\nthree\n").0, "one-two\nthree\n");
+        assert_eq!(run("for x in a; do echo", "").2, 2);
     }
 
     #[test]

@@ -20,8 +20,10 @@ pub struct ElasticNode {
     pub disk_bytes: u64,
     /// 0 to 1.
     pub disk_used: f64,
-    /// `analysis-ik`, and whether the node was restarted since it was installed.
+    /// `analysis-ik`, and whether the node has taken it in at its start.
     pub plugins: Vec<(String, bool)>,
+    /// Of its container; nothing until it was looked at.
+    pub life: Option<Life>,
     pub up_seconds: f64,
 }
 
@@ -58,7 +60,12 @@ pub struct Elastic {
     pub master: String,
     pub indices: Vec<Index>,
     pub shards: Vec<Shard>,
+    /// `cluster.routing.allocation.enable` as somebody set it until the next full restart.
+    pub allocation: Option<String>,
 }
+
+/// A container's life: the pod's uid, and how often its process was started again. What was written into the container goes with it.
+pub type Life = (String, u32);
 
 impl Elastic {
     pub(super) fn new(seed: u64) -> Self {
@@ -74,6 +81,7 @@ impl Elastic {
                 disk_bytes: 100 << 30,
                 disk_used: 0.58 + 0.02 * f64::from(n),
                 plugins: Vec::new(),
+                life: None,
                 up_seconds: 1_900_000.0,
             })
             .collect();
@@ -85,6 +93,7 @@ impl Elastic {
             nodes,
             indices: Vec::new(),
             shards: Vec::new(),
+            allocation: None,
         };
         for (name, shards, docs, bytes, rate) in
             [("pms", 3, 84_210.0, 61e6, 0.2), ("mall-logs-2026.11.20", 1, 9_120_440.0, 5.1e9, 0.0), ("mall-logs-2026.11.21", 1, 3_300_120.0, 1.9e9, 180.0)]
@@ -125,12 +134,22 @@ impl Elastic {
         }
     }
 
-    pub(super) fn advance(&mut self, seconds: f64, load: f64, ready: impl Fn(&str) -> bool) {
+    pub(super) fn advance(
+        &mut self,
+        seconds: f64,
+        load: f64,
+        ready: impl Fn(&str) -> bool,
+        life: impl Fn(&str) -> Option<Life>,
+        brought: impl Fn(&str) -> Vec<String>,
+    ) {
         for node in &mut self.nodes {
-            let was = node.is_up;
             node.is_up = ready(&node.name);
-            if node.is_up && !was {
-                node.plugins.iter_mut().for_each(|(_, active)| *active = true);
+            let now = if node.is_up { life(&node.name) } else { None };
+            if now.is_some() && now != node.life {
+                if node.life.is_some() {
+                    node.plugins = brought(&node.name).into_iter().map(|p| (p, true)).collect();
+                }
+                node.life = now;
             }
             node.up_seconds = if node.is_up { node.up_seconds + seconds } else { 0.0 };
             node.heap_used = (0.4 + 0.2 * load).min(0.9);

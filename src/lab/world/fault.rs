@@ -121,6 +121,12 @@ pub enum Act {
         queue: String,
         publish: f64,
     },
+    /// Somebody writes `to` for `from` in a configuration of Nacos.
+    Setting {
+        data_id: String,
+        from: String,
+        to: String,
+    },
     RabbitDisk {
         on: String,
         free_mib: f64,
@@ -263,11 +269,12 @@ impl World {
             }
             Act::QueueAbandoned { queue, abandoned } => self.rabbit.queue(&queue).into_iter().for_each(|q| q.is_abandoned = abandoned),
             Act::QueueRate { queue, publish } => self.rabbit.queue(&queue).into_iter().for_each(|q| q.publish_per_second = publish),
+            Act::Setting { data_id, from, to } => self.nacos.edit(&data_id, &from, &to),
             Act::RabbitDisk { on, free_mib } => {
                 self.rabbit.nodes.iter_mut().filter(|n| n.pod == on).for_each(|n| n.disk_free_bytes = free_mib * 1_048_576.0);
             }
             Act::RedisMemory { on, percent } => {
-                self.redis.node(&on).into_iter().for_each(|n| n.used_bytes = n.max_bytes * percent / 100.0);
+                self.redis.node(&on).or_else(|| self.sessions.node(&on)).into_iter().for_each(|n| n.used_bytes = n.max_bytes * percent / 100.0);
             }
             Act::Pods { .. }
             | Act::Cure { .. }
@@ -423,7 +430,8 @@ impl World {
             if touched {
                 let (level, text) = if hung { (3, "nfs: server 10.20.0.9 not responding, still trying") } else { (5, "nfs: server 10.20.0.9 OK") };
                 machine.say(now, level, text);
-                machine.blocked = u32::from(hung) * 3;
+                // Whoever reads or writes there waits in state D and counts in the load.
+                machine.blocked = u32::from(hung) * 14;
             }
         }
     }

@@ -30,6 +30,7 @@ use self::rabbit::Rabbit;
 use self::redis::Redis;
 use self::scenario::Scenario;
 use crate::base::clock::Moment;
+use crate::lab::ssh::shell::Disk;
 
 /// The shop's day is lived here.
 const EAST_OF_GREENWICH: f64 = 8.0;
@@ -71,10 +72,14 @@ pub struct World {
     pub guests: Vec<Guest>,
     pub mysql: Mysql,
     pub redis: Redis,
+    /// The pair that the sentinels watch.
+    pub sessions: Redis,
     pub rabbit: Rabbit,
     pub elastic: Elastic,
     pub nacos: Nacos,
     pub kube: Kube,
+    /// Files that were written in pods.
+    pub pod_disk: Disk,
     ramps: Vec<Ramp>,
     /// When a full host pauses its next guest.
     next_pause: Duration,
@@ -117,10 +122,12 @@ impl World {
             guests,
             mysql: Mysql::new(seed),
             redis: Redis::new(seed),
+            sessions: Redis::sessions(seed),
             rabbit: Rabbit::new(),
             elastic: Elastic::new(seed),
             nacos: Nacos::new(),
             kube,
+            pod_disk: Disk::default(),
             ramps: Vec::new(),
             next_pause: Duration::ZERO,
             next_step: 0,
@@ -165,9 +172,10 @@ impl World {
         let kube = &self.kube;
         let ready = |pod: &str| kube.is_ready(pod);
         self.redis.advance(seconds, self.load, ready);
+        self.sessions.advance(seconds, self.load, ready);
         let consumers = |name: &str| u32::try_from(kube.ready_addresses(name).len()).unwrap_or(0);
         self.rabbit.advance(seconds, self.load, ready, consumers);
-        self.elastic.advance(seconds, self.load, ready);
+        self.elastic.advance(seconds, self.load, ready, |pod| kube.life_of(pod), |pod| kube.plugins_of(pod));
         self.nacos.advance(ready, |name| kube.ready_addresses(name));
     }
 

@@ -1,4 +1,4 @@
-//! The MySQL servers: a source and its replicas, and one that stands alone until somebody makes it a replica.
+//! The MySQL servers: a source and its replicas, and two that stand alone until somebody makes a pair of them.
 
 use super::chance::Chance;
 use crate::lab::mysql::content::Content;
@@ -82,6 +82,8 @@ pub struct Replication {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     pub user: String,
+    /// From where it may log in, as it was given. It is shown; everybody is let in from everywhere.
+    pub host: String,
     pub password: String,
     /// `REPLICATION SLAVE` and `SELECT`, `ALL PRIVILEGES`
     pub grants: String,
@@ -99,6 +101,8 @@ pub struct MysqlServer {
     pub server_id: u32,
     pub uuid: String,
     pub is_up: bool,
+    /// The shop reads and writes here.
+    pub is_shops: bool,
     pub read_only: bool,
     pub super_read_only: bool,
     pub log: Position,
@@ -141,6 +145,7 @@ impl Mysql {
             server_id,
             uuid: chance.uuid(),
             is_up: true,
+            is_shops: true,
             read_only: false,
             super_read_only: false,
             log: start,
@@ -148,7 +153,7 @@ impl Mysql {
             replication: None,
             databases: DATABASES.iter().map(|d| (*d).to_owned()).collect(),
             content: Content::of(DATABASES),
-            accounts: vec![Account { user: "repl".into(), password: "repl".into(), grants: "REPLICATION SLAVE".into() }],
+            accounts: vec![Account { user: "repl".into(), host: "10.20.0.%".into(), password: "repl".into(), grants: "REPLICATION SLAVE".into() }],
             max_connections: 500,
             connections: 60,
             running: 3,
@@ -167,13 +172,16 @@ impl Mysql {
             replica.replication = Some(Replication::new("10.20.0.41", 3306, "repl", "repl", start));
             servers.push(replica);
         }
-        let mut fresh = server("db-3:3307", "db-3", "10.20.0.43:3307", 4);
-        fresh.log = Position { file: 1, offset: 157.0, gtid: 0.0 };
-        fresh.databases = vec!["mall".into()];
-        fresh.content = Content::of(&["mall"]);
-        fresh.accounts.clear();
-        (fresh.queries, fresh.commits, fresh.up_seconds) = (1200.0, 0.0, 7200.0);
-        servers.push(fresh);
+        for (n, server_id) in [(3, 4), (2, 5)] {
+            let mut fresh = server(&format!("db-{n}:3307"), &format!("db-{n}"), &format!("10.20.0.4{n}:3307"), server_id);
+            fresh.is_shops = false;
+            fresh.log = Position { file: 1, offset: 157.0, gtid: 0.0 };
+            fresh.databases = vec!["mall".into()];
+            fresh.content = Content::of(&["mall"]);
+            fresh.accounts.clear();
+            (fresh.queries, fresh.commits, fresh.up_seconds) = (1200.0, 0.0, 7200.0);
+            servers.push(fresh);
+        }
         Self { servers }
     }
 
@@ -191,15 +199,15 @@ impl Mysql {
             .map(|s| {
                 let up = s.is_up && reachable(&s.guest);
                 if up {
-                    let takes_writes = s.replication.is_none() && s.log.gtid > 0.0;
+                    let takes_writes = s.replication.is_none() && s.is_shops;
                     if takes_writes {
                         s.log.advance(writes * seconds);
                         s.commits += writes * seconds;
                     }
                     s.up_seconds += seconds;
-                    s.queries_per_second = if s.log.gtid > 0.0 { 300.0 + 2400.0 * load } else { 0.5 };
+                    s.queries_per_second = if s.is_shops { 300.0 + 2400.0 * load } else { 0.5 };
                     s.queries += s.queries_per_second * seconds;
-                    let own = if s.log.gtid > 0.0 { super::whole(40.0 + 120.0 * load) } else { 1 };
+                    let own = if s.is_shops { super::whole(40.0 + 120.0 * load) } else { 1 };
                     s.connections = (u32::try_from(own).unwrap_or(0) + s.held_connections).min(s.max_connections);
                     s.running = 2 + u32::try_from(super::whole(6.0 * load)).unwrap_or(0) + s.held_connections / 8;
                 }

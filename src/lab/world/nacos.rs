@@ -66,7 +66,7 @@ impl Nacos {
                 group: "DEFAULT_GROUP".into(),
                 tenant: String::new(),
                 content: format!(
-                    "server:\n  port: {port}\nspring:\n  rabbitmq:\n    host: rabbitmq.pro\n    port: 5672\n    virtual-host: /mall\n    username: mall\n"
+                    "server:\n  port: {port}\nspring:\n  rabbitmq:\n    host: rabbitmq.pro\n    port: 5672\n    virtual-host: /\n    username: mall\n"
                 ),
             })
             .collect();
@@ -77,6 +77,12 @@ impl Nacos {
             term: 3,
             services: SERVICES.iter().map(|(name, port)| Service { name: (*name).into(), port: *port, instances: Vec::new() }).collect(),
             settings,
+        }
+    }
+
+    pub(super) fn edit(&mut self, data_id: &str, from: &str, to: &str) {
+        for setting in self.settings.iter_mut().filter(|s| s.data_id == data_id) {
+            setting.content = setting.content.replace(from, to);
         }
     }
 

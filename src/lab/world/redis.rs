@@ -1,4 +1,4 @@
-//! A Redis cluster of six: three masters, a replica each.
+//! A Redis cluster of six: three masters, a replica each. And a pair for the sessions, watched by three sentinels.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -38,11 +38,29 @@ pub struct RedisNode {
     pub full_syncs: u32,
 }
 
+/// The name by which the sentinels know the master of the pair.
+pub const SESSIONS: &str = "sessions";
+/// So many sentinels must miss a master.
+pub const QUORUM: usize = 2;
+
+#[derive(Clone, Debug)]
+pub struct Sentinel {
+    /// The pod: `sentinel-0`.
+    pub name: String,
+    /// `10.244.9.60:26379`
+    pub address: String,
+    /// 40 hexadecimal digits.
+    pub id: String,
+    pub is_up: bool,
+}
+
 #[derive(Clone, Debug)]
 pub struct Redis {
     pub version: String,
     pub nodes: Vec<RedisNode>,
     pub epoch: u64,
+    /// Who watches the master; nobody in a cluster.
+    pub sentinels: Vec<Sentinel>,
 }
 
 impl Redis {
@@ -52,28 +70,33 @@ impl Redis {
         let ranges = [0..=5460, 5461..=10922, 10923..=16383];
         let nodes = (0..6_usize)
             .map(|n| RedisNode {
-                name: format!("redis-{n}"),
-                address: format!("10.244.{}.10:6379", n + 4),
-                id: ids[n].clone(),
-                is_up: true,
                 master: (n >= 3).then(|| ids[n - 3].clone()),
                 slots: ranges.get(n).cloned().into_iter().collect(),
                 epoch: if n < 3 { n as u64 + 1 } else { n as u64 - 2 },
                 offset: 4_210_009_317.0 + 1000.0 * (n % 3) as f64,
-                used_bytes: 610e6,
-                max_bytes: 2_147_483_648.0,
                 keys: 412_000 + 1700 * (n as u64 % 3),
-                clients: 22,
-                commands: 9.4e8,
-                commands_per_second: 0.0,
-                evicted: 0.0,
-                up_seconds: 1_900_000.0,
-                silent_seconds: 0.0,
-                link_down_seconds: 0.0,
-                full_syncs: 1,
+                ..node(&format!("redis-{n}"), &format!("10.244.{}.10:6379", n + 4), &ids[n])
             })
             .collect();
-        Self { version: "7.0.15".into(), nodes, epoch: 6 }
+        Self { version: "7.0.15".into(), nodes, epoch: 6, sentinels: Vec::new() }
+    }
+
+    /// The pair and its sentinels.
+    pub(super) fn sessions(seed: u64) -> Self {
+        let mut chance = Chance::of(seed, SESSIONS);
+        let ids = [chance.hex(40), chance.hex(40)];
+        let nodes = (0..2_usize)
+            .map(|n| RedisNode { master: (n == 1).then(|| ids[0].clone()), ..node(&format!("sessions-{n}"), &format!("10.244.{}.50:6379", n + 9), &ids[n]) })
+            .collect();
+        let sentinels = (0..3)
+            .map(|n| Sentinel { name: format!("sentinel-{n}"), address: format!("10.244.{}.60:26379", n + 9), id: chance.hex(40), is_up: true })
+            .collect();
+        Self { version: "7.0.15".into(), nodes, epoch: 0, sentinels }
+    }
+
+    /// Do its nodes share slots between them?
+    pub fn is_cluster(&self) -> bool {
+        self.sentinels.is_empty()
     }
 
     /// By the name of its pod, its address or its id.
@@ -88,6 +111,9 @@ impl Redis {
     }
 
     pub(super) fn advance(&mut self, seconds: f64, load: f64, ready: impl Fn(&str) -> bool) {
+        for sentinel in &mut self.sentinels {
+            sentinel.is_up = ready(&sentinel.name);
+        }
         for node in &mut self.nodes {
             node.is_up = ready(&node.name);
             if node.is_up {
@@ -120,9 +146,13 @@ impl Redis {
 
     /// A master that the others have missed long enough hands its slots to its replica; coming back it is a replica itself.
     fn fail_over(&mut self) {
-        let masters = self.nodes.iter().filter(|n| n.master.is_none()).count();
-        let voters = self.nodes.iter().filter(|n| n.master.is_none() && n.is_up && !n.slots.is_empty()).count();
-        if voters * 2 <= masters {
+        let (voters, voices) = if self.is_cluster() {
+            let masters = self.nodes.iter().filter(|n| n.master.is_none());
+            (masters.clone().filter(|n| n.is_up && !n.slots.is_empty()).count(), masters.count())
+        } else {
+            (self.sentinels.iter().filter(|s| s.is_up).count(), self.sentinels.len())
+        };
+        if voters * 2 <= voices {
             return;
         }
         for lost in 0..self.nodes.len() {
@@ -131,18 +161,48 @@ impl Redis {
                 continue;
             }
             let id = dead.id.clone();
-            let Some(heir) = self.nodes.iter().position(|n| n.is_up && n.master.as_ref() == Some(&id)) else { continue };
-            self.epoch += 1;
-            let slots = std::mem::take(&mut self.nodes[lost].slots);
-            let heir_id = self.nodes[heir].id.clone();
-            (self.nodes[heir].master, self.nodes[heir].slots, self.nodes[heir].epoch) = (None, slots, self.epoch);
-            self.nodes[heir].link_down_seconds = 0.0;
-            for node in &mut self.nodes {
-                if node.id == id || node.master.as_ref() == Some(&id) {
-                    node.master = Some(heir_id.clone());
-                }
+            self.promote(&id);
+        }
+    }
+
+    /// Hands the place of the master of this id to a replica of its own. `false`: none is there.
+    pub fn promote(&mut self, id: &str) -> bool {
+        let Some(heir) = self.nodes.iter().position(|n| n.is_up && n.master.as_deref() == Some(id)) else { return false };
+        self.epoch += 1;
+        let slots = self.nodes.iter_mut().find(|n| n.id == id).map(|n| std::mem::take(&mut n.slots)).unwrap_or_default();
+        let heir_id = self.nodes[heir].id.clone();
+        (self.nodes[heir].master, self.nodes[heir].slots, self.nodes[heir].epoch) = (None, slots, self.epoch);
+        self.nodes[heir].link_down_seconds = 0.0;
+        for node in &mut self.nodes {
+            if node.id == id || node.master.as_deref() == Some(id) {
+                node.master = Some(heir_id.clone());
             }
         }
+        true
+    }
+}
+
+fn node(name: &str, address: &str, id: &str) -> RedisNode {
+    RedisNode {
+        name: name.into(),
+        address: address.into(),
+        id: id.into(),
+        is_up: true,
+        master: None,
+        slots: Vec::new(),
+        epoch: 0,
+        offset: 4_210_009_317.0,
+        used_bytes: 610e6,
+        max_bytes: 2_147_483_648.0,
+        keys: 98_000,
+        clients: 22,
+        commands: 9.4e8,
+        commands_per_second: 0.0,
+        evicted: 0.0,
+        up_seconds: 1_900_000.0,
+        silent_seconds: 0.0,
+        link_down_seconds: 0.0,
+        full_syncs: 1,
     }
 }
 

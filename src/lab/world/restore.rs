@@ -31,8 +31,17 @@ impl World {
                 link.apply_per_second = 2000.0;
             }
         }
+        let usual = super::rabbit::Rabbit::new().queues;
         for queue in &mut self.rabbit.queues {
             queue.is_abandoned = false;
+            if let Some(usual) = usual.iter().find(|q| q.vhost == queue.vhost && q.name == queue.name) {
+                queue.publish_per_second = usual.publish_per_second;
+            }
+        }
+        for step in &self.scenario.steps {
+            if let super::fault::Act::Setting { data_id, from, to } = &step.act {
+                self.nacos.edit(data_id, to, from);
+            }
         }
         for node in &mut self.rabbit.nodes {
             node.disk_free_bytes = 31e9;
@@ -40,7 +49,7 @@ impl World {
         for node in &mut self.elastic.nodes {
             node.disk_used = node.disk_used.min(0.6);
         }
-        for node in &mut self.redis.nodes {
+        for node in self.redis.nodes.iter_mut().chain(&mut self.sessions.nodes) {
             node.used_bytes = node.used_bytes.min(node.max_bytes * 0.3);
         }
         self.kube.heal();

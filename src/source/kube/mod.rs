@@ -17,6 +17,8 @@ mod watch;
 mod wire;
 
 #[cfg(test)]
+mod captured;
+#[cfg(test)]
 mod tests;
 
 pub(crate) use selecting::Selecting;

@@ -1,6 +1,7 @@
 //! What the tests start and stop: real servers in their own folders, ended by process id.
 
 pub mod apiserver;
+pub mod demo;
 pub mod docker;
 pub mod group;
 pub mod hear;

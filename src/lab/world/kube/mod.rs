@@ -32,6 +32,14 @@ use crate::base::clock::Moment;
 
 pub const VERSION: &str = "v1.19.16";
 
+/// What `/version` answers.
+pub fn version() -> Value {
+    json!({
+        "major": "1", "minor": "19", "gitVersion": VERSION, "gitCommit": "e37e4ab4cc8dcda84f1344dda47a97bb1927d074",
+        "gitTreeState": "clean", "buildDate": "2021-10-27T16:20:18Z", "goVersion": "go1.15.15", "compiler": "gc", "platform": "linux/amd64",
+    })
+}
+
 /// What the rest of the world tells Kubernetes.
 #[derive(Debug)]
 pub struct Surroundings<'a> {
@@ -245,6 +253,17 @@ impl Kube {
     pub fn ready_addresses(&self, name: &str) -> Vec<String> {
         let root: Arc<str> = format!("Deployment/pro/{name}").into();
         self.pods_of(&root).iter().filter_map(|k| self.pods.get(k)).filter(|p| p.is_ready()).map(|p| p.ip.clone()).collect()
+    }
+
+    /// The life of the container of a pod in the shop's namespace.
+    pub fn life_of(&self, pod: &str) -> Option<(String, u32)> {
+        self.pods.get(&key("pro", pod)).map(|p| (p.uid.clone(), p.restarts))
+    }
+
+    /// Plugins that init containers bring to a pod of Elasticsearch, told by what they fetch.
+    pub fn plugins_of(&self, pod: &str) -> Vec<String> {
+        let bringers = self.objects.get(kind::PODS, "pro", pod).map(|o| o.value()["spec"]["initContainers"].to_string()).unwrap_or_default();
+        if bringers.contains("analysis-ik") { vec!["analysis-ik".to_owned()] } else { Vec::new() }
     }
 
     pub fn pods_of(&self, root: &Arc<str>) -> Vec<Key> {

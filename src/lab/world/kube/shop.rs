@@ -17,7 +17,8 @@ use crate::lab::world::nacos::SERVICES;
 const REGISTRY: &str = "harbor.mall.lan";
 
 /// StatefulSets of the shop whose members have addresses that the middleware's data knows: name, first worker, last number.
-const FIXED: &[(&str, u32, u32)] = &[("redis", 1, 10), ("rabbitmq", 1, 20), ("elasticsearch", 4, 30), ("nacos", 2, 40)];
+const FIXED: &[(&str, u32, u32)] =
+    &[("redis", 1, 10), ("rabbitmq", 1, 20), ("elasticsearch", 4, 30), ("nacos", 2, 40), ("sessions", 6, 50), ("sentinel", 6, 60)];
 
 fn member(namespace: &str, pod: &str) -> Option<(u32, u32)> {
     if namespace != "pro" {
@@ -201,10 +202,17 @@ impl Kube {
             ("redis", "redis:7.0.15", 6, 6379, "2560Mi"),
             ("rabbitmq", "rabbitmq:3.10.8-management", 3, 5672, "2Gi"),
             ("elasticsearch", "elasticsearch:7.6.2", 3, 9200, "4Gi"),
-            ("nacos", "nacos/nacos-server:v2.1.0", 3, 8848, "2Gi"),
+            ("nacos", "nacos/nacos-server:v1.4.2", 3, 8848, "2Gi"),
         ] {
             let mut object = Set { namespace: "pro", name, image: image.to_owned(), replicas, port, cpu: "500m", memory }.object();
             object["spec"]["template"]["spec"]["volumes"] = json!([{ "name": "data", "hostPath": { "path": format!("/data/{name}") } }]);
+            let path = match name {
+                "redis" => "/data",
+                "rabbitmq" => "/var/lib/rabbitmq",
+                "elasticsearch" => "/usr/share/elasticsearch/data",
+                _ => "/home/nacos/data",
+            };
+            object["spec"]["template"]["spec"]["containers"][0]["volumeMounts"] = json!([{ "name": "data", "mountPath": path }]);
             self.write(kind::STATEFUL_SETS, object);
             let ports: Vec<Value> = match name {
                 "rabbitmq" => {
@@ -257,6 +265,10 @@ impl Kube {
                 memory: "4Gi",
             },
         );
+        for (name, replicas, port, memory) in [("sessions", 2, 6379, "2560Mi"), ("sentinel", 3, 26379, "128Mi")] {
+            let set = Set { namespace: "pro", name, image: "redis:7.0.15".to_owned(), replicas, port, cpu: "100m", memory };
+            self.set(kind::STATEFUL_SETS, &set);
+        }
     }
 
     /// Pods that are only many.
