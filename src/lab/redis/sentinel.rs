@@ -238,7 +238,7 @@ mod tests {
         assert!(text(&ask(&mut world, "SENTINEL REPLICAS sessions")).contains("s_down,slave,disconnected"));
         world.kube.ail("pro/sentinel-1", Some(crate::lab::world::kube::Ail::NotReady { message: String::new() }));
         world.kube.ail("pro/sentinel-2", Some(crate::lab::world::kube::Ail::NotReady { message: String::new() }));
-        world.advance(BEGAN.plus(Duration::from_secs(60)));
+        world.advance(BEGAN.plus(Duration::from_mins(1)));
         assert!(text(&ask(&mut world, "SENTINEL CKQUORUM sessions")).contains("NOQUORUM 1 usable Sentinels"));
     }
 }

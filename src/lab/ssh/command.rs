@@ -218,7 +218,7 @@ fn in_pod(shell: &mut Shell<'_>, (namespace, pod): (&str, &str), name: &str, arg
         "ls" if plain(arguments).is_empty() => Ran::out("bin\ndev\netc\nhome\nlib\nproc\nroot\nsys\ntmp\nusr\nvar\n"),
         "ls" => match plain(arguments).iter().find(|p| read(shell, p).is_err() && !is_folder(shell, p)) {
             Some(missing) => Ran::failed(2, format!("ls: cannot access '{missing}': No such file or directory\n")),
-            None => Ran::out(plain(arguments).iter().filter(|p| !is_folder(shell, p)).map(|p| format!("{p}\n")).collect::<String>()),
+            None => Ran::out(plain(arguments).iter().filter(|p| !is_folder(shell, p)).flat_map(|p| [p, "\n"]).collect::<String>()),
         },
         name if FILTERS.contains(&name) => files_then(shell, name, arguments, stdin),
         name => change(shell, name, arguments, stdin),

@@ -120,12 +120,14 @@ fn get(world: &World, line: &Line<'_>, what: &str, names: &[&str]) -> Ran {
         }
         "name" => {
             let group = if k.group.is_empty() { String::new() } else { format!(".{}", k.group) };
-            Ran::out(found.iter().map(|v| format!("{}{group}/{}\n", k.kind.to_lowercase(), text(&v["metadata"]["name"]))).collect::<String>())
+            let lines: Vec<String> = found.iter().map(|v| format!("{}{group}/{}\n", k.kind.to_lowercase(), text(&v["metadata"]["name"]))).collect();
+            Ran::out(lines.concat())
         }
         "" | "wide" => {
             let rows = found.iter().map(|v| (text(&v["metadata"]["namespace"]), text(&v["metadata"]["name"]), text(&v["status"]["phase"])));
             let head = if line.names_only { String::new() } else { format!("{:<16} {:<48} STATUS\n", "NAMESPACE", "NAME") };
-            Ran::out(head + &rows.map(|(s, n, p)| format!("{s:<16} {n:<48} {p}\n")).collect::<String>())
+            let lines: Vec<String> = rows.map(|(s, n, p)| format!("{s:<16} {n:<48} {p}\n")).collect();
+            Ran::out(head + &lines.concat())
         }
         other => Ran::failed(1, format!("error: unable to match a printer suitable for the output format \"{other}\"\n")),
     }

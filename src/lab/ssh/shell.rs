@@ -331,7 +331,7 @@ impl<'a> Shell<'a> {
             "exec" | "command" | "nice" | "ionice" | "nohup" | "setsid" | "env" | "sudo" | "timeout" | "stdbuf" | "time" => {
                 self.wrapper(&program, &rest, stdin)
             }
-            "printenv" => Ran::out(self.variables.iter().map(|(name, value)| format!("{name}={value}\n")).collect::<String>()),
+            "printenv" => Ran::out(self.variables.iter().flat_map(|(name, value)| [name.as_str(), "=", value.as_str(), "\n"]).collect::<String>()),
             "eval" => self.run(&rest.join(" "), stdin),
             "sh" | "bash" | "/bin/sh" | "/bin/bash" => self.shell(&rest, stdin),
             _ => command::run(self, &program, &rest, stdin),

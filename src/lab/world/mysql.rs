@@ -89,6 +89,14 @@ pub struct Account {
     pub grants: String,
 }
 
+/// Who works with a server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Serves {
+    /// The shop reads and writes here.
+    Shop,
+    Nobody,
+}
+
 #[derive(Clone, Debug)]
 pub struct MysqlServer {
     /// `db-1`, and `db-3:3307` for the second one on a guest.
@@ -101,8 +109,7 @@ pub struct MysqlServer {
     pub server_id: u32,
     pub uuid: String,
     pub is_up: bool,
-    /// The shop reads and writes here.
-    pub is_shops: bool,
+    pub serves: Serves,
     pub read_only: bool,
     pub super_read_only: bool,
     pub log: Position,
@@ -145,7 +152,7 @@ impl Mysql {
             server_id,
             uuid: chance.uuid(),
             is_up: true,
-            is_shops: true,
+            serves: Serves::Shop,
             read_only: false,
             super_read_only: false,
             log: start,
@@ -174,7 +181,7 @@ impl Mysql {
         }
         for (n, server_id) in [(3, 4), (2, 5)] {
             let mut fresh = server(&format!("db-{n}:3307"), &format!("db-{n}"), &format!("10.20.0.4{n}:3307"), server_id);
-            fresh.is_shops = false;
+            fresh.serves = Serves::Nobody;
             fresh.log = Position { file: 1, offset: 157.0, gtid: 0.0 };
             fresh.databases = vec!["mall".into()];
             fresh.content = Content::of(&["mall"]);
@@ -199,15 +206,15 @@ impl Mysql {
             .map(|s| {
                 let up = s.is_up && reachable(&s.guest);
                 if up {
-                    let takes_writes = s.replication.is_none() && s.is_shops;
+                    let takes_writes = s.replication.is_none() && s.serves == Serves::Shop;
                     if takes_writes {
                         s.log.advance(writes * seconds);
                         s.commits += writes * seconds;
                     }
                     s.up_seconds += seconds;
-                    s.queries_per_second = if s.is_shops { 300.0 + 2400.0 * load } else { 0.5 };
+                    s.queries_per_second = if s.serves == Serves::Shop { 300.0 + 2400.0 * load } else { 0.5 };
                     s.queries += s.queries_per_second * seconds;
-                    let own = if s.is_shops { super::whole(40.0 + 120.0 * load) } else { 1 };
+                    let own = if s.serves == Serves::Shop { super::whole(40.0 + 120.0 * load) } else { 1 };
                     s.connections = (u32::try_from(own).unwrap_or(0) + s.held_connections).min(s.max_connections);
                     s.running = 2 + u32::try_from(super::whole(6.0 * load)).unwrap_or(0) + s.held_connections / 8;
                 }
