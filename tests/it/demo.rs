@@ -1,7 +1,6 @@
 //! The demo as a whole: the built binary serves its cluster, and real clients and another process of ours look at it.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -28,7 +27,6 @@ pub fn tests() -> Vec<Trial> {
         case("demo: nothing is left behind, also after kill -9", NONE, leaves_nothing),
         case("demo: a big cluster starts", NONE, big),
         case("demo: redis-cli, mariadb, ssh and curl work with what was printed", &["redis", "mariadb", "sshd", "curl"], other_tools),
-        case("demo: kubectl forwards a port", KUBECTL, kubectl_forwards),
         case("demo: a seed repeats its world", KUBECTL, seeds),
         case("demo: the tour, and a scenario that is switched while it runs", NONE, tour),
         case("demo: a registry that is down, at a higher speed", NONE, || quick("image-registry-down")),
@@ -155,24 +153,6 @@ fn other_tools() {
     assert!(queues.contains("mall.order.cancel"), "{queues}");
 }
 
-fn kubectl_forwards() {
-    let demo = Demo::start(&[]);
-    let mut forward = Command::new("kubectl");
-    forward.env_clear().envs(environment(demo.home.path())).env("KUBECONFIG", demo.access("KUBECONFIG")).stdin(Stdio::null()).stdout(Stdio::piped());
-    let mut forward = forward.args(["port-forward", "-n", "pro", "pod/rabbitmq-0", ":15672"]).spawn().expect("kubectl");
-    let line = BufReader::new(forward.stdout.take().expect("stdout")).lines().next().expect("it says where").expect("text");
-    // Forwarding from 127.0.0.1:40000 -> 15672
-    let near = line.split(' ').find(|w| w.starts_with("127.0.0.1:")).unwrap_or_else(|| panic!("{line}"));
-    let mut stream = TcpStream::connect(near).expect("the port");
-    stream.set_read_timeout(Some(START)).expect("a limit");
-    stream.write_all(b"GET /api/overview HTTP/1.1\r\nHost: mq\r\nConnection: close\r\n\r\n").expect("written");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    forward.kill().expect("kubectl ends");
-    forward.wait().expect("kubectl ends");
-    assert!(answer.starts_with("HTTP/1.1 401 ") && answer.to_lowercase().contains("basic realm=\"rabbitmq management\""), "{answer}");
-}
-
 fn seeds() {
     let world = |seed: &str| {
         let demo = Demo::start(&["--seed", seed]);
@@ -205,7 +185,7 @@ fn tour() {
     let mut start = command(home.path(), &["demo", "--speed", "8"]);
     start.env("TMPDIR", home.path());
     let mut terminal = Terminal::start(start, 160, 45);
-    on_screen(&terminal, "the first hint and the cluster", |s| s.contains("1/6") && s.contains("mall-gateway") && s.contains("k8s-w-9"));
+    on_screen(&terminal, "the first hint and the cluster", |s| s.contains("1/6") && s.contains("Nodes 12") && s.contains("k8s-w-9"));
     terminal.resize(80, 24);
     on_screen(&terminal, "the hint on a small screen", |s| s.contains("1/6") && s.lines().count() <= 24);
     terminal.resize(160, 45);

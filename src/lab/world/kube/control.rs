@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::event::About;
+use super::node::Node;
 use super::objects::{Key, key, owned_by, stamp};
 use super::pod::{Pod, State};
 use super::workload::Workload;
@@ -97,9 +98,15 @@ impl Kube {
         }
     }
 
-    fn keep_everywhere(&mut self, workload: &Workload) {
+    /// Where a DaemonSet wants a pod.
+    fn everywhere(&self, workload: &Workload) -> Vec<Arc<str>> {
         let all = workload.tolerates_all();
-        let nodes: Vec<Arc<str>> = self.nodes.values().filter(|n| all || !n.is_master()).map(|n| n.name.clone()).collect();
+        let takes = |n: &&Node| (all || !n.is_master()) && self.is_selected(&n.name, &workload.template["spec"]);
+        self.nodes.values().filter(takes).map(|n| n.name.clone()).collect()
+    }
+
+    fn keep_everywhere(&mut self, workload: &Workload) {
+        let nodes = self.everywhere(workload);
         let mut taken: std::collections::BTreeSet<Arc<str>> = std::collections::BTreeSet::new();
         let mut outdated = None;
         for pod in self.pods_of(&workload.root).iter().filter_map(|k| self.pods.get(k)).filter(|p| !p.is_over()) {
@@ -203,8 +210,7 @@ impl Kube {
                 "collisionCount": 0, "observedGeneration": generation,
             }),
             kind::DAEMON_SETS => {
-                let tolerant = workload.tolerates_all();
-                let wanted = self.nodes.values().filter(|n| tolerant || !n.is_master()).count();
+                let wanted = self.everywhere(workload).len();
                 json!({
                     "currentNumberScheduled": all, "desiredNumberScheduled": wanted, "numberAvailable": ready, "numberReady": ready,
                     "numberUnavailable": wanted.saturating_sub(ready), "updatedNumberScheduled": updated, "numberMisscheduled": 0, "observedGeneration": generation,

@@ -165,14 +165,14 @@ impl Kube {
         if let Some(node) = wanted.and_then(|w| self.nodes.get(w)).filter(|n| n.repels().is_none()) {
             return Ok(node.name.clone());
         }
-        let selector = self.objects.get(kind::PODS, &key.0, &key.1).map(|o| o.value()["spec"]["nodeSelector"].clone()).unwrap_or_default();
+        let spec = self.objects.get(kind::PODS, &key.0, &key.1).map(|o| o.value()["spec"].clone()).unwrap_or_default();
         let mut why: std::collections::BTreeMap<String, u32> = std::collections::BTreeMap::new();
         let mut best: Option<&node::Node> = None;
         for node in self.nodes.values() {
             let room = u64::from(node.cores) * 1000 - 200;
             let refusal = node
                 .repels()
-                .or_else(|| (!self.is_selected(&node.name, &selector)).then(|| "node(s) didn't match node selector".to_owned()))
+                .or_else(|| (!self.is_selected(&node.name, &spec)).then(|| "node(s) didn't match node selector".to_owned()))
                 .or_else(|| (node.cpu_milli + cpu > room).then(|| "Insufficient cpu".to_owned()))
                 .or_else(|| (node.memory_requested + memory > node.memory_bytes - (1 << 30)).then(|| "Insufficient memory".to_owned()))
                 .or_else(|| (node.pods >= node.most_pods).then(|| "Too many pods".to_owned()));
@@ -186,12 +186,6 @@ impl Kube {
             let parts: Vec<String> = why.iter().map(|(text, count)| format!("{count} {text}")).collect();
             format!("0/{} nodes are available: {}.", self.nodes.len(), parts.join(", "))
         })
-    }
-
-    fn is_selected(&self, node: &str, selector: &Value) -> bool {
-        let Some(wanted) = selector.as_object().filter(|s| !s.is_empty()) else { return true };
-        let labels = self.objects.get(kind::NODES, "", node).map(|o| o.value()["metadata"]["labels"].clone()).unwrap_or_default();
-        wanted.iter().all(|(name, value)| labels[name] == *value)
     }
 
     /// What is due for a pod happens.

@@ -4,6 +4,7 @@ mod ail;
 mod control;
 mod cron;
 mod event;
+mod fit;
 pub mod kind;
 mod life;
 pub mod node;
