@@ -64,11 +64,19 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, "BadRequest", message)
     }
 
+    /// A path outside of every API group: Go's own words, no `Status`.
+    pub(super) fn page() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "", "404 page not found\n")
+    }
+
     pub(super) fn status(&self) -> Value {
         json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": self.message, "reason": self.reason, "code": self.code.as_u16() })
     }
 
     pub(super) fn answer(&self, encoding: Encoding) -> Answer {
+        if self.reason.is_empty() {
+            return whole(self.code, "text/plain; charset=utf-8", self.message.clone());
+        }
         if encoding == Encoding::Protobuf {
             return whole(self.code, "application/vnd.kubernetes.protobuf", wire::refusal(self.code.as_u16(), self.reason, &self.message));
         }

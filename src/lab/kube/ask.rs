@@ -4,7 +4,7 @@ use http::Uri;
 use serde_json::Value;
 
 use super::answer::Refusal;
-use crate::lab::world::kube::kind::KindId;
+use crate::lab::world::kube::kind::{KINDS, KindId};
 
 /// A resource, all of them or one, or something below one.
 #[derive(Clone, Debug)]
@@ -99,6 +99,9 @@ impl Target {
             [plural, name, sub, ..] => (None, *plural, some(name), some(sub)),
             [] => return Err(missing()),
         };
+        if !KINDS.iter().any(|k| k.group == group && k.version == version) {
+            return Err(Refusal::page());
+        }
         let kind = KindId::find(group, version, plural).ok_or_else(missing)?;
         Ok(Self { kind, namespace, name, sub })
     }

@@ -26,7 +26,7 @@ fn columns(kind: KindId) -> &'static [Column] {
             ("Container-Runtime", 1),
         ],
         kind::NAMESPACES => &[("Name", 0), ("Status", 0), ("Age", 0)],
-        kind::DEPLOYMENTS => &[("Name", 0), ("Ready", 0), ("Up-to-date", 0), ("Available", 0), ("Age", 0), ("Containers", 1), ("Images", 1)],
+        kind::DEPLOYMENTS => &[("Name", 0), ("Ready", 0), ("Up-to-date", 0), ("Available", 0), ("Age", 0), ("Containers", 1), ("Images", 1), ("Selector", 1)],
         kind::STATEFUL_SETS => &[("Name", 0), ("Ready", 0), ("Age", 0), ("Containers", 1), ("Images", 1)],
         kind::DAEMON_SETS => {
             &[("Name", 0), ("Desired", 0), ("Current", 0), ("Ready", 0), ("Up-to-date", 0), ("Available", 0), ("Node Selector", 0), ("Age", 0)]
@@ -168,6 +168,11 @@ fn endpoint_cell(v: &Value) -> Value {
     or_none(if more > 0 { format!("{} + {more} more...", all.join(",")) } else { all.join(",") })
 }
 
+/// `app=web,tier=front`
+fn selector(labels: &Value) -> Value {
+    or_none(labels.as_object().into_iter().flatten().map(|(k, v)| format!("{k}={}", text(v))).collect::<Vec<_>>().join(","))
+}
+
 fn cells(kind: KindId, v: &Value, now: Moment) -> Vec<Value> {
     let name = v["metadata"]["name"].clone();
     let old: Value = age(&v["metadata"]["creationTimestamp"], now).into();
@@ -185,6 +190,7 @@ fn cells(kind: KindId, v: &Value, now: Moment) -> Vec<Value> {
             old,
             containers(v, "name").into(),
             containers(v, "image").into(),
+            selector(&spec["selector"]["matchLabels"]),
         ],
         kind::STATEFUL_SETS => {
             vec![name, pair(count(&status["readyReplicas"]), count(&spec["replicas"])), old, containers(v, "name").into(), containers(v, "image").into()]
@@ -212,8 +218,7 @@ fn cells(kind: KindId, v: &Value, now: Moment) -> Vec<Value> {
             vec![name, spec["schedule"].clone(), suspended.into(), status["active"].as_array().map_or(0, Vec::len).into(), last.into(), old]
         }
         kind::SERVICES => {
-            let selector: Vec<String> = spec["selector"].as_object().into_iter().flatten().map(|(k, v)| format!("{k}={}", text(v))).collect();
-            vec![name, spec["type"].clone(), or_none(text(&spec["clusterIP"])), "<none>".into(), or_none(ports(v)), old, or_none(selector.join(","))]
+            vec![name, spec["type"].clone(), or_none(text(&spec["clusterIP"])), "<none>".into(), or_none(ports(v)), old, selector(&spec["selector"])]
         }
         kind::ENDPOINTS => vec![name, endpoint_cell(v), old],
         kind::EVENTS => {

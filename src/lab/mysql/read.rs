@@ -106,7 +106,12 @@ fn filtered(here: &Here<'_>, columns: &[&str], rows: Vec<Vec<Cell>>, t: &mut Tok
         let near = t.rest().to_owned();
         let pattern = t.text().ok_or_else(|| Failure::syntax(&near))?.to_lowercase();
         let fits = |row: &Vec<Cell>| row.first().cloned().flatten().is_some_and(|name| like(&name.to_lowercase(), &pattern));
-        return Ok(Reply::rows(columns.iter().copied(), rows.into_iter().filter(fits).collect()));
+        let rows = rows.into_iter().filter(fits).collect();
+        return Ok(match columns {
+            // Of a list of databases or tables the only column is named after what was looked for.
+            [only] => Reply::rows([format!("{only} ({pattern})")], rows),
+            _ => Reply::rows(columns.iter().copied(), rows),
+        });
     }
     let mut table = Table::new(columns.iter().map(|c| data::Column { name: (*c).to_owned(), ..data::Column::default() }).collect());
     table.rows = rows;

@@ -64,7 +64,6 @@ pub fn node(n: &RabbitNode) -> Value {
         "name": n.name,
         "type": "disc",
         "running": true,
-        "being_drained": false,
         "partitions": [],
         "os_pid": "1",
         "fd_total": 1_048_576, "fd_used": 112,
@@ -129,8 +128,7 @@ pub fn queue(rabbit: &Rabbit, q: &Queue) -> Value {
 
 pub fn vhost(rabbit: &Rabbit, name: &str) -> Value {
     let states: serde_json::Map<String, Value> = rabbit.nodes.iter().filter(|n| n.is_running).map(|n| (n.name.clone(), json!("running"))).collect();
-    let ready: u64 = rabbit.queues.iter().filter(|q| q.vhost == name).map(|q| whole(q.ready)).sum();
-    json!({
+    let mut out = json!({
         "name": name,
         "description": if name == "/" { "Default virtual host" } else { "" },
         "tags": [],
@@ -138,9 +136,15 @@ pub fn vhost(rabbit: &Rabbit, name: &str) -> Value {
         "metadata": {"description": "", "tags": []},
         "tracing": false,
         "cluster_state": states,
-        "messages_ready": ready,
-        "messages": ready,
-    })
+    });
+    // Counted where there is something to count.
+    let queues: Vec<_> = rabbit.queues.iter().filter(|q| q.vhost == name).collect();
+    if !queues.is_empty() {
+        let ready: u64 = queues.iter().map(|q| whole(q.ready)).sum();
+        out["messages_ready"] = ready.into();
+        out["messages"] = ready.into();
+    }
+    out
 }
 
 /// One of `/api/health/checks`; `None` where 3.10 has none of that name.

@@ -95,7 +95,9 @@ pub fn answer(world: &World, keys: &mut Keys, address: &str, client: &mut Client
         ("get" | "set" | "del" | "exists" | "incr" | "ttl" | "type" | "expire", _) => key(redis, node, keys, client, &first, rest),
         _ => {
             let seen = rest.iter().map(|w| ["'", w, "' "].concat()).collect::<String>();
-            Reply::error(format!("ERR unknown command '{first}', with args beginning with: {seen}"))
+            // Named as it was written.
+            let name = words.first().map_or("", String::as_str);
+            Reply::error(format!("ERR unknown command '{name}', with args beginning with: {seen}"))
         }
     }
 }

@@ -38,7 +38,7 @@ pub fn answer(group: &mut Redis, address: &str, client: &mut Client, passwords: 
     match first.as_str() {
         "ping" => rest.first().map_or(Reply::Simple("PONG"), |w| Reply::bulk(w.as_str())),
         "hello" => pairs([("server", "redis"), ("version", &group.version), ("mode", "sentinel")]),
-        "info" => Reply::Bulk(info(group, &me)),
+        "info" => Reply::Bulk(info(group, &me, &sub)),
         "role" => Reply::List(vec![Reply::bulk("sentinel"), Reply::list([SESSIONS])]),
         "acl" if sub == "whoami" => Reply::bulk(user),
         "client" => Reply::Simple("OK"),
@@ -46,7 +46,9 @@ pub fn answer(group: &mut Redis, address: &str, client: &mut Client, passwords: 
         "sentinel" => sentinel(group, &me, &sub, rest),
         _ => {
             let seen = rest.iter().map(|w| ["'", w, "' "].concat()).collect::<String>();
-            Reply::error(format!("ERR unknown command '{first}', with args beginning with: {seen}"))
+            // Named as it was written.
+            let name = words.first().map_or("", String::as_str);
+            Reply::error(format!("ERR unknown command '{name}', with args beginning with: {seen}"))
         }
     }
 }
@@ -186,18 +188,28 @@ fn peer(s: &Sentinel) -> Reply {
     ])
 }
 
-fn info(group: &Redis, me: &Sentinel) -> String {
+/// `section`: only that; all of it where none is named.
+fn info(group: &Redis, me: &Sentinel, section: &str) -> String {
     let master = group.nodes.iter().find(|n| n.master.is_none());
     let (address, status) = master.map_or(("", "odown"), |m| (m.address.as_str(), if flags(m, "master") == "master" { "ok" } else { "odown" }));
-    format!(
-        "# Server\nredis_version:{}\nredis_mode:sentinel\nos:Linux 5.4.278 x86_64\narch_bits:64\nprocess_id:1\nrun_id:{}\ntcp_port:{}\nuptime_in_seconds:1900000\n\n# Sentinel\nsentinel_masters:1\nsentinel_tilt:0\nsentinel_tilt_since_seconds:-1\nsentinel_running_scripts:0\nsentinel_scripts_queue_length:0\nsentinel_simulate_failure_flags:0\nmaster0:name={SESSIONS},status={status},address={address},slaves={},sentinels={}\n",
+    let server = format!(
+        "# Server\nredis_version:{}\nredis_mode:sentinel\nos:Linux 5.4.278 x86_64\narch_bits:64\nprocess_id:1\nrun_id:{}\ntcp_port:{}\nuptime_in_seconds:1900000\n",
         group.version,
         me.id,
-        split(&me.address).1,
+        split(&me.address).1
+    );
+    let sentinel = format!(
+        "# Sentinel\nsentinel_masters:1\nsentinel_tilt:0\nsentinel_tilt_since_seconds:-1\nsentinel_running_scripts:0\nsentinel_scripts_queue_length:0\nsentinel_simulate_failure_flags:0\nmaster0:name={SESSIONS},status={status},address={address},slaves={},sentinels={}\n",
         group.nodes.len() - 1,
         group.sentinels.len()
-    )
-    .replace('\n', "\r\n")
+    );
+    let text = match section {
+        "server" => server,
+        "sentinel" => sentinel,
+        "" | "all" | "default" | "everything" => server + "\n" + &sentinel,
+        _ => String::new(),
+    };
+    text.replace('\n', "\r\n")
 }
 
 #[cfg(test)]
