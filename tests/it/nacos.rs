@@ -10,14 +10,14 @@ use quarterdeck::model::group::Group;
 use quarterdeck::model::source::SourceState;
 use quarterdeck::model::verdict::Verdict::{Crit, Ok, Unknown, Warn};
 use quarterdeck::source::middleware::Spec;
-use quarterdeck::source::middleware::spec::{Account, Password};
+use quarterdeck::source::middleware::spec::{Account, Password, Tls};
 
 use crate::components::case;
 use crate::kube::{Space, admin, beside_others};
 use crate::rig::eventually;
 use crate::rig::group::{Watched, has, member, number, reasons, show};
 use crate::rig::redis::liar_before;
-use crate::rig::registry::{Server, servers};
+use crate::rig::registry::{Server, protected, servers};
 use crate::rig::stub::{Asked, stub};
 use crate::rig::terminal::{binary, environment};
 
@@ -27,6 +27,7 @@ pub fn tests() -> Vec<Trial> {
     vec![
         case("nacos::three_servers_from_well_to_no_majority", &["nacos"], trio),
         case("nacos::what_is_registered_against_ready_pods", &["nacos", "kubernetes"], beside_others(against_pods)),
+        case("nacos::tls_with_a_self_signed_certificate", &["nacos"], tls),
         case("nacos::a_third_generation_with_a_login_as_documented", &[], third),
         case("nacos::a_first_generation_as_documented", &[], first),
     ]
@@ -164,6 +165,21 @@ fn against_pods() {
         |code: &str| group["reasons"].as_array().and_then(|all| all.iter().find(|r| r["code"] == code)).map(|r| r["text"].to_string()).unwrap_or_default();
     assert!(said("registry.pod.unready").contains("order-not-ready") && !said("registry.pod.unready").contains("order-ready)"), "{group:#}");
     assert!(said("registry.pod.gone").contains("10.255.255.9") && !said("registry.pod.gone").contains("192.168.99.7"), "{group:#}");
+}
+
+fn tls() {
+    let (server, pem) = protected();
+    let start = |tls: Tls| {
+        let mut spec = spec(&[&server.address]);
+        spec.tls = tls;
+        Watched::start(spec)
+    };
+    let verified = |name: &str| Tls::Verified { ca: Some(pem.as_bytes().to_vec()), server_name: Some(name.to_owned()) };
+    // It takes its time to start.
+    start(verified("registry.example")).wait("well, verified", Duration::from_mins(3), |g| g.members.len() == 1 && well(g));
+    let group = start(verified("other.example")).wait_for("middleware.member.tls", Unknown, SOON);
+    assert!(format!("{:?}", group.members[0].reasons).contains("other.example"), "{}", show(&group));
+    start(Tls::Unverified).wait_for("middleware.tls.unverified", Ok, SOON);
 }
 
 fn found(body: &str) -> (u16, String) {
