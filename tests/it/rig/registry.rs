@@ -75,7 +75,8 @@ impl Server {
         let home = temp.path();
         std::fs::create_dir_all(home.join("conf")).unwrap();
         std::fs::write(home.join("conf/cluster.conf"), roll).unwrap();
-        let settings = format!("server.servlet.contextPath=/nacos\nserver.port={port}\nnacos.inetutils.ip-address=127.0.0.1\nnacos.core.auth.enabled=false\n{more}");
+        let settings =
+            format!("server.servlet.contextPath=/nacos\nserver.port={port}\nnacos.inetutils.ip-address=127.0.0.1\nnacos.core.auth.enabled=false\n{more}");
         std::fs::write(home.join("conf/application.properties"), settings).unwrap();
         let properties = ["-DembeddedStorage=true".to_owned(), format!("-Dnacos.home={}", home.display()), format!("-Duser.home={}", home.display())];
         let arguments = [format!("--spring.config.additional-location=file:{}/conf/", home.display())];
