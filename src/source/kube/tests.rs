@@ -388,3 +388,11 @@ proptest! {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(converges(seed));
     }
 }
+
+/// Lists that a balancer cut off at their very beginning, and ended in good order.
+#[tokio::test]
+async fn an_answer_of_nothing_is_no_empty_cluster() {
+    for seed in [4_044_883_400_691_708_586, 5_823_917_924_058_827_210, 7_781_820_534_629_102_516] {
+        converges(seed).await;
+    }
+}

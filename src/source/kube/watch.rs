@@ -227,6 +227,10 @@ impl<F: Feed> Follower<'_, F> {
                 self.outbox.pass(&*self.session.cx.out).await;
             }
             reading.end()?;
+            // Cut off at its very beginning and ended in good order, an answer reads as a cluster in which there is nothing.
+            if meta.resource_version.is_empty() {
+                return Err(Failure::Transport("a list ended before it named its version".to_owned()).into());
+            }
             if meta.r#continue.is_empty() {
                 self.feed.end(&mut self.outbox.facts);
                 self.outbox.flush(&*self.session.cx.out).await;
