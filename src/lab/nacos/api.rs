@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::lab::http::{Answer, Ask, pairs};
-use crate::lab::world::nacos::{Nacos, NacosNode, Setting};
+use crate::lab::world::nacos::{Instance, Nacos, NacosNode, Service, Setting};
 
 /// More of them than this are a mistake.
 const MOST_SETTINGS: usize = 500;
@@ -70,6 +70,13 @@ pub fn answer(nacos: &mut Nacos, pod: &str, secrets: &Secrets<'_>, ask: &Ask) ->
                 &json!({"serviceCount": nacos.services.len(), "instanceCount": instances, "responsibleServiceCount": nacos.services.len() / 3 + 1, "responsibleInstanceCount": instances / 3, "cpu": 0.04, "load": 0.8, "mem": 0.41, "raftNotifyTaskCount": 0, "status": status}),
             )
         }
+        ["v1", "ns", "catalog", "services"] if given("withInstances") == "true" => {
+            let detail = |s: &Service| {
+                json!({"serviceName": s.name, "groupName": "DEFAULT_GROUP", "metadata": {}, "clusterMap": {"DEFAULT": {
+                    "clusterName": "DEFAULT", "healthChecker": {"type": "TCP"}, "metadata": {}, "hosts": hosts(s)}}})
+            };
+            Answer::ok(&Value::Array(nacos.services.iter().map(detail).collect()))
+        }
         ["v1", "ns", "catalog", "services"] => {
             let list: Vec<Value> = nacos
                 .services
@@ -87,14 +94,18 @@ pub fn answer(nacos: &mut Nacos, pod: &str, secrets: &Secrets<'_>, ask: &Ask) ->
         ["v1", "ns", "instance", "list"] => {
             let name = given("serviceName");
             let found = nacos.services.iter().find(|s| s.name == name.rsplit("@@").next().unwrap_or(&name));
-            let hosts: Vec<Value> = found.map_or_else(Vec::new, |s| {
-                s.instances.iter().map(|i| json!({"ip": i.ip, "port": i.port, "healthy": i.is_healthy, "enabled": true, "ephemeral": true, "weight": 1.0, "serviceName": format!("DEFAULT_GROUP@@{}", s.name), "metadata": {}})).collect()
-            });
+            let hosts = found.map_or_else(Vec::new, hosts);
             Answer::ok(&json!({"name": format!("DEFAULT_GROUP@@{name}"), "groupName": "DEFAULT_GROUP", "hosts": hosts, "valid": true}))
         }
         ["v1", "cs", "configs"] => config(nacos, ask, &given),
         _ => Answer::json(404, &json!({"status": 404, "error": "Not Found", "message": "No message available", "path": format!("/{}", ask.path.join("/"))})),
     }
+}
+
+fn hosts(service: &Service) -> Vec<Value> {
+    let name = format!("DEFAULT_GROUP@@{}", service.name);
+    let host = |i: &Instance| json!({"ip": i.ip, "port": i.port, "healthy": i.is_healthy, "enabled": true, "ephemeral": true, "weight": 1.0, "serviceName": name, "metadata": {}});
+    service.instances.iter().map(host).collect()
 }
 
 fn config(nacos: &mut Nacos, ask: &Ask, given: &dyn Fn(&str) -> String) -> Answer {

@@ -124,6 +124,8 @@ pub enum Detailed {
     Page {
         page_items: Vec<ServiceDetail>,
     },
+    /// A listing without instances, of a server or proxy that leaves the wish aside: then nothing is held against the pods.
+    Untold(serde::de::IgnoredAny),
 }
 
 impl Default for Detailed {
@@ -176,7 +178,7 @@ impl Instance {
 impl Catalog {
     /// Each instance with its service's name, the group in it only where it is not the usual one.
     pub fn instances(self) -> Vec<(String, Instance)> {
-        let (Detailed::List(services) | Detailed::Page { page_items: services }) = self.0;
+        let (Detailed::List(services) | Detailed::Page { page_items: services }) = self.0 else { return Vec::new() };
         let of = |s: ServiceDetail| {
             let name = Service { name: s.service_name, group_name: s.group_name, ..Service::default() }.full_name();
             s.cluster_map.into_values().flat_map(|c| c.hosts).map(move |i| (name.clone(), i)).collect::<Vec<_>>()
