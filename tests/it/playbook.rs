@@ -377,13 +377,13 @@ fn full() {
 }
 
 /// Watches every process of this machine, those inside the hosts too, for a text in its command line or environment dump.
-struct Watcher {
+pub struct Watcher {
     stop: Arc<AtomicBool>,
     thread: Option<std::thread::JoinHandle<Vec<String>>>,
 }
 
 impl Watcher {
-    fn new(secrets: &[&str]) -> Self {
+    pub fn new(secrets: &[&str]) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (end, secrets): (_, Vec<Vec<u8>>) = (stop.clone(), secrets.iter().map(|s| s.as_bytes().to_vec()).collect());
         let thread = std::thread::spawn(move || {
@@ -401,7 +401,7 @@ impl Watcher {
         Self { stop, thread: Some(thread) }
     }
 
-    fn seen(mut self) -> Vec<String> {
+    pub fn seen(mut self) -> Vec<String> {
         self.stop.store(true, Ordering::SeqCst);
         self.thread.take().expect("once").join().expect("watcher")
     }

@@ -19,6 +19,7 @@ pub fn tests() -> Vec<Trial> {
         case("playbook: node-prepare on two hosts, twice, and taken back", &["sshd", "netns"], node_prepare),
         case("playbook: rabbitmq-vhost on a broker in a container", &["docker", "rabbitmq", "curl"], broker_in_container),
         case("playbook: mysql-replication on MySQL 9, twice, and taken back", &["sshd", "netns", "mysql9"], mysql_nine),
+        case("playbook: rabbitmq-vhost on a broker in a pod, twice, and taken back", &["kubernetes", "kubectl", "rabbitmq"], beside_others(broker_in_pod)),
         case(
             "playbook: kuboard on a real API server: an image that nobody can pull, one that answers, taken back",
             &["kubernetes", "kubectl"],
@@ -262,6 +263,71 @@ fn mysql_nine() {
     assert_eq!(code, 0, "{told}");
     assert_eq!([state(&hosts[0]), state(&hosts[1])], before, "taken back:\n{told}");
     assert_eq!(sql(&hosts[1], "SELECT COUNT(*) FROM mall.t").trim(), "3", "the copy of the data stays");
+}
+
+/// A pod that runs this machine's own programs: their folders are lent to it.
+fn lent_pod(space: &Space, name: &str, script: &str, env: &[(&str, &str)]) -> String {
+    let folders = ["/usr", "/lib", "/lib64"];
+    let volumes: Vec<_> = folders.iter().map(|f| serde_json::json!({"name": &f[1..], "hostPath": {"path": f}})).collect();
+    let mounts: Vec<_> = folders.iter().map(|f| serde_json::json!({"name": &f[1..], "mountPath": f, "readOnly": true})).collect();
+    let env: Vec<_> = env.iter().map(|(k, v)| serde_json::json!({"name": k, "value": v})).collect();
+    let container = serde_json::json!({
+        "name": "app", "image": "busybox:1.35", "imagePullPolicy": "Never", "command": ["/bin/sh", "-c", script], "env": env, "volumeMounts": mounts,
+    });
+    space.pod(name, "", &[], &serde_json::json!({"containers": [container], "volumes": volumes}));
+    eventually(&format!("the address of {name}"), MINUTES, || {
+        let pod = space.send("GET", &space.path(&format!("pods/{name}")), &serde_json::Value::Null);
+        let runs = pod["status"]["containerStatuses"][0]["state"]["running"].is_object();
+        pod["status"]["podIP"].as_str().filter(|_| runs).map(ToOwned::to_owned)
+    })
+}
+
+/// What a command in a pod said; `None` while it fails.
+fn in_pod(space: &Space, name: &str, words: &[&str]) -> Option<String> {
+    let kubeconfig = admin().display().to_string();
+    let out = std::process::Command::new("kubectl").args(["--kubeconfig", &kubeconfig, "-n", &space.name, "exec", name, "--"]).args(words).output();
+    let out = out.expect("kubectl");
+    out.status.success().then(|| String::from_utf8_lossy(&out.stdout).into_owned())
+}
+
+const MINUTES: std::time::Duration = std::time::Duration::from_secs(120);
+
+fn broker_in_pod() {
+    let space = Space::new("broker");
+    let script = "mkdir -p /var/lib/rabbitmq /var/log/rabbitmq /etc/rabbitmq /tmp\n\
+        printf 'disk_free_limit.absolute = 50MB\\nvm_memory_high_watermark.absolute = 512MB\\n' >/etc/rabbitmq/rabbitmq.conf\nexec rabbitmq-server";
+    let env = [
+        ("PATH", "/usr/lib/rabbitmq/bin:/usr/sbin:/usr/bin:/bin"),
+        ("HOME", "/var/lib/rabbitmq"),
+        ("RABBITMQ_NODENAME", "rabbit@localhost"),
+        ("RABBITMQ_CONF_ENV_FILE", "/dev/null"),
+        ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "+S 1:1"),
+    ];
+    lent_pod(&space, "mq-0", script, &env);
+    let ctl = |words: &str| in_pod(&space, "mq-0", &["sh", "-c", &format!("rabbitmqctl -q {words}")]);
+    eventually("the broker", MINUTES, || ctl("await_startup --timeout 20"));
+    ctl("add_user boss boss-secret-1").expect("a user");
+    ctl("set_user_tags boss administrator").expect("its tag");
+    said("rabbitmq", &format!("RabbitMQ {}", ctl("version").expect("a version").trim()));
+    let mut desk = Desk::of(&format!("[[cluster]]\nname = \"lab\"\nkubeconfig = \"{}\"\n", admin().display()));
+    desk.set("QUARTERDECK_VAR_admin_password", "boss-secret-1");
+    desk.set("QUARTERDECK_VAR_password", "mall-secret-22");
+    let namespace = format!("namespace={}", space.name);
+    let mut words = vec!["rabbitmq-vhost"];
+    for value in ["way=pod", "target=localhost", "pods=mq-0", &namespace, "admin_user=boss", "vhost=/mall", "user=mall", "tags="] {
+        words.extend(["-e", value]);
+    }
+    let state = || ["list_users", "list_vhosts", "list_permissions -p /"].map(|w| ctl(w).expect("an answer")).concat();
+    let before = state();
+    let ran = run(&desk, &words).expect(0);
+    let warned = ran.out.contains("nothing is mounted on /var/lib/rabbitmq") && ran.out.contains("/etc/rabbitmq is not mounted");
+    assert!(warned, "the loss at the next start is warned about:\n{}", ran.out);
+    assert!(ctl("list_permissions -p /mall").expect("permissions").contains("mall\t.*\t.*\t.*"), "{}", ran.out);
+    assert!(ran.count("localhost", "changed") >= 4, "{}", ran.out);
+    let again = run(&desk, &words).expect(0);
+    assert_eq!(again.count("localhost", "changed"), 0, "{}", again.out);
+    desk.run(&["--write", "playbook", "undo", &first(&desk), "--yes"]).expect(0);
+    assert_eq!(state(), before, "taken back");
 }
 
 /// What stands in for the maker's manifest: its names and kinds, another image.

@@ -9,8 +9,6 @@ use crate::components::said;
 use crate::playbook::Desk;
 use crate::rig::sshd::{Host, Lab};
 
-const BOSS: &str = "boss-secret-1";
-const APP: &str = "mall-secret-22";
 
 /// The plugin is off, guest is there as a package leaves it, and an administrator of our own.
 const SETUP: &str = r#"
@@ -29,10 +27,17 @@ const PLUGIN: &str = "Enable the management plugin on the host";
 const USER: &str = "Make the user";
 const VHOST: &str = "Make the vhost";
 
+/// A password that stands in no other test: every process list is watched for it.
+fn own(who: &str, guest: bool) -> String {
+    format!("{who}-secret-{}-{guest}", std::process::id())
+}
+
 struct Broker {
     desk: Desk,
     host: Host,
     guest: bool,
+    boss: String,
+    app: String,
     _small: Small,
     _lab: Lab,
 }
@@ -40,18 +45,19 @@ struct Broker {
 impl Broker {
     fn start(guest: bool) -> Self {
         let lab = Lab::new();
+        let (boss, app) = (own("boss", guest), own("mall", guest));
         let host = lab.host("mq1").setup(SETUP).start();
         let mut desk = Desk::new(&lab, &[&host]);
-        desk.set("QUARTERDECK_VAR_admin_password", BOSS);
-        desk.set("QUARTERDECK_VAR_password", APP);
+        desk.set("QUARTERDECK_VAR_admin_password", &boss);
+        desk.set("QUARTERDECK_VAR_password", &app);
         host.run("service rabbitmq-server start >/small/start.log 2>&1 || { cat /small/start.log /var/log/rabbitmq/*; exit 1; }");
         until(&host, "the broker", "rabbitmqctl -q await_startup --timeout 60");
         host.run(&format!(
-            "for u in boss other; do rabbitmqctl -q add_user $u {BOSS}; rabbitmqctl -q set_user_tags $u administrator; done; rabbitmqctl -q set_permissions boss '.*' '.*' '.*'"
+            "for u in boss other; do rabbitmqctl -q add_user $u {boss}; rabbitmqctl -q set_user_tags $u administrator; done; rabbitmqctl -q set_permissions boss '.*' '.*' '.*'"
         ));
         said("rabbitmq", &format!("RabbitMQ {}", host.run("rabbitmqctl -q version").trim()));
         let small = Small::new(&desk.state());
-        Self { desk, host, guest, _small: small, _lab: lab }
+        Self { desk, host, guest, boss, app, _small: small, _lab: lab }
     }
 
     fn ctl(&self, words: &str) -> String {
@@ -59,8 +65,9 @@ impl Broker {
     }
 
     fn curl(&self, method: &str, path: &str, body: &str) {
+        let boss = &self.boss;
         self.host.run(&format!(
-            "curl -sS --max-time 20 -o /dev/null -u other:{BOSS} -X {method} -H 'content-type: application/json' -d '{body}' http://127.0.0.1:15672/api/{path}"
+            "curl -sS --max-time 20 -o /dev/null -u other:{boss} -X {method} -H 'content-type: application/json' -d '{body}' http://127.0.0.1:15672/api/{path}"
         ));
     }
 
@@ -83,6 +90,10 @@ impl Scene for Broker {
         ["rabbitmq-vhost", "-e", "target=mq1", "-e", "way=host", "-e", "admin_user=boss", "-e", "vhost=/mall", "-e", "user=mall", "-e", "tags=", "-e", &guest]
             .map(str::to_owned)
             .into()
+    }
+
+    fn secrets(&self) -> [&str; 2] {
+        [&self.boss, &self.app]
     }
 
     fn steps(&self) -> &'static [&'static str] {
@@ -119,7 +130,7 @@ impl Scene for Broker {
     fn state(&self) -> String {
         let listens = self.listens();
         let told =
-            if listens { self.host.run(&format!("curl -sS -u other:{BOSS} http://127.0.0.1:15672/api/definitions")) } else { self.ctl("export_definitions -") };
+            if listens { self.host.run(&format!("curl -sS -u other:{} http://127.0.0.1:15672/api/definitions", self.boss)) } else { self.ctl("export_definitions -") };
         let mut told: Value = serde_json::from_str(&told).expect("definitions");
         // Salted anew each time it is set; that the password is right is asked below.
         for user in told["users"].as_array_mut().expect("users") {
@@ -134,7 +145,8 @@ impl Scene for Broker {
             .map(|p| format!("{p}:\n{}", sorted(&told[p])))
             .into();
         let may = self.host.run(&format!(
-            "rabbitmqctl -q authenticate_user mall {APP} >/dev/null 2>&1 && echo its password is right || echo no such user; cat /etc/rabbitmq/enabled_plugins"
+            "rabbitmqctl -q authenticate_user mall {} >/dev/null 2>&1 && echo its password is right || echo no such user; cat /etc/rabbitmq/enabled_plugins",
+            self.app
         ));
         format!("{}\n{may}listens: {listens}", parts.join("\n"))
     }
@@ -157,7 +169,7 @@ impl Scene for Broker {
             self.host.run("mv /usr/sbin/rabbitmq-plugins /usr/sbin/rabbitmq-plugins.off; printf '#!/bin/sh\\necho refused >&2; exit 70\\n' >/usr/sbin/rabbitmq-plugins; chmod 755 /usr/sbin/rabbitmq-plugins");
         } else {
             // The administrator is none any more.
-            self.curl("PUT", "users/boss", &format!("{{\"password\": \"{BOSS}\", \"tags\": \"\"}}"));
+            self.curl("PUT", "users/boss", &format!("{{\"password\": \"{}\", \"tags\": \"\"}}", self.boss));
         }
     }
 
@@ -165,7 +177,7 @@ impl Scene for Broker {
         if step == PLUGIN {
             self.host.run("[ ! -e /usr/sbin/rabbitmq-plugins.off ] || mv -f /usr/sbin/rabbitmq-plugins.off /usr/sbin/rabbitmq-plugins");
         } else {
-            self.curl("PUT", "users/boss", &format!("{{\"password\": \"{BOSS}\", \"tags\": \"administrator\"}}"));
+            self.curl("PUT", "users/boss", &format!("{{\"password\": \"{}\", \"tags\": \"administrator\"}}", self.boss));
         }
     }
 
@@ -196,7 +208,7 @@ impl Scene for Broker {
     }
 
     fn restore(&self, _: &str) {
-        self.ctl(&format!("change_password mall {APP}"));
+        self.ctl(&format!("change_password mall {}", self.app));
     }
 }
 

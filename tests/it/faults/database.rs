@@ -7,8 +7,6 @@ use crate::components::said;
 use crate::playbook::Desk;
 use crate::rig::sshd::{Host, Lab};
 
-const ADMIN: &str = "admin-secret-1";
-const REPL: &str = "repl-secret-22";
 
 /// A server as its package leaves it, but small, and with a log of every statement.
 const SETUP: &str = r#"
@@ -56,26 +54,30 @@ const POINT: &str = "Point the replica at the source";
 struct Pair {
     desk: Desk,
     hosts: [Host; 2],
+    /// The administrator's password, and that of the replicas: of no other test, since every process list is watched for them.
+    secrets: [String; 2],
     _small: Small,
     _lab: Lab,
 }
 
 impl Pair {
-    fn start() -> Self {
+    fn start(extent: Extent) -> Self {
+        let secrets = ["admin", "repl"].map(|who| format!("{who}-secret-{}-{extent:?}", std::process::id()));
         let lab = Lab::new();
         let hosts = ["db1", "db2"].map(|name| lab.host(name).setup(SETUP).start());
         let mut desk = Desk::new(&lab, &[&hosts[0], &hosts[1]]);
-        desk.set("QUARTERDECK_VAR_admin_password", ADMIN);
-        desk.set("QUARTERDECK_VAR_repl_password", REPL);
+        desk.set("QUARTERDECK_VAR_admin_password", &secrets[0]);
+        desk.set("QUARTERDECK_VAR_repl_password", &secrets[1]);
         std::thread::scope(|scope| {
+            let admin = &secrets[0];
             for host in &hosts {
                 let data = if host.name() == "db1" { DATA } else { "" };
-                scope.spawn(move || host.run(&BASE.replace("PASSWORD", ADMIN).replace("DATA", data)));
+                scope.spawn(move || host.run(&BASE.replace("PASSWORD", admin).replace("DATA", data)));
             }
         });
         said("mariadb", hosts[0].run("mariadbd --version").trim());
         let small = Small::new(&desk.state());
-        Self { desk, hosts, _small: small, _lab: lab }
+        Self { desk, hosts, secrets, _small: small, _lab: lab }
     }
 
     fn sql(host: &Host, statement: &str) -> String {
@@ -137,6 +139,10 @@ impl Scene for Pair {
         ["mysql-replication", "-e", "servers=db1,db2", "-e", "source_host=db1", "-e", "way=host", "-e", "admin_user=admin", "-e", "repl_user=repl"]
             .map(str::to_owned)
             .into()
+    }
+
+    fn secrets(&self) -> [&str; 2] {
+        [&self.secrets[0], &self.secrets[1]]
     }
 
     fn steps(&self) -> &'static [&'static str] {
@@ -260,14 +266,14 @@ impl Scene for Pair {
     }
 
     fn restore(&self, _: &str) {
-        let source = self.hosts[0].address();
+        let (source, password) = (self.hosts[0].address(), &self.secrets[1]);
         Self::sql(
             &self.hosts[1],
-            &format!("STOP SLAVE; CHANGE MASTER TO master_host='{source}', master_user='repl', master_password='{REPL}', master_use_gtid=slave_pos"),
+            &format!("STOP SLAVE; CHANGE MASTER TO master_host='{source}', master_user='repl', master_password='{password}', master_use_gtid=slave_pos"),
         );
     }
 }
 
 pub fn table(extent: Extent) {
-    play(&Pair::start(), extent);
+    play(&Pair::start(extent), extent);
 }

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use libtest_mimic::Trial;
 
 use crate::components::case;
-use crate::playbook::Desk;
+use crate::playbook::{Desk, Watcher};
 use crate::rig::eventually;
 use crate::rig::sshd::{Host, sh};
 use talk::{Asked, Talk};
@@ -89,6 +89,8 @@ pub trait Scene {
     fn hosts(&self) -> Vec<&Host>;
     /// The playbook and its `-e`.
     fn words(&self) -> Vec<String>;
+    /// What must stand in no process list, journal, screen, log or export.
+    fn secrets(&self) -> [&str; 2];
     /// The steps that act, in order.
     fn steps(&self) -> &'static [&'static str];
     fn changes(&self) -> &'static [Change];
@@ -218,6 +220,7 @@ fn strs(words: &[String]) -> Vec<&str> {
 
 /// The steps that a run asked about, in order.
 fn undisturbed(scene: &dyn Scene) -> Vec<String> {
+    let watcher = Watcher::new(&scene.secrets());
     let mut talk = Talk::start(scene.desk(), &[&["run"], &*strs(&scene.words())].concat());
     let mut steps = Vec::new();
     while let Some(asked) = talk.next() {
@@ -228,6 +231,15 @@ fn undisturbed(scene: &dyn Scene) -> Vec<String> {
     }
     let (code, said) = talk.end();
     assert_eq!(code, 0, "{said}");
+    let seen = watcher.seen();
+    assert!(seen.is_empty(), "a secret stood in a process list: {seen:?}");
+    let export = scene.desk().run(&["playbook", "export", "last"]).expect(0).out;
+    let script = scene.desk().run(&["playbook", "export", "last", "--script"]).expect(0).out;
+    let logs: String = fs::read_dir(scene.desk().state().join("log")).into_iter().flatten().flatten().filter_map(|e| fs::read_to_string(e.path()).ok()).collect();
+    for (what, text) in [("screen", &said), ("journal", &scene.desk().journal()), ("export", &export), ("script", &script), ("log", &logs)] {
+        let bare = scene.secrets().into_iter().find(|secret| text.contains(secret));
+        assert!(bare.is_none(), "a secret in the {what}:\n{text}");
+    }
     steps
 }
 
