@@ -9,7 +9,6 @@ use crate::components::said;
 use crate::playbook::Desk;
 use crate::rig::sshd::{Host, Lab};
 
-
 /// The plugin is off, guest is there as a package leaves it, and an administrator of our own.
 const SETUP: &str = r#"
 mkdir -p /small /var/lib/rabbitmq /etc/rabbitmq /var/log/rabbitmq
@@ -129,8 +128,11 @@ impl Scene for Broker {
 
     fn state(&self) -> String {
         let listens = self.listens();
-        let told =
-            if listens { self.host.run(&format!("curl -sS -u other:{} http://127.0.0.1:15672/api/definitions", self.boss)) } else { self.ctl("export_definitions -") };
+        let told = if listens {
+            self.host.run(&format!("curl -sS -u other:{} http://127.0.0.1:15672/api/definitions", self.boss))
+        } else {
+            self.ctl("export_definitions -")
+        };
         let mut told: Value = serde_json::from_str(&told).expect("definitions");
         // Salted anew each time it is set; that the password is right is asked below.
         for user in told["users"].as_array_mut().expect("users") {

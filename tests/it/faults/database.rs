@@ -7,7 +7,6 @@ use crate::components::said;
 use crate::playbook::Desk;
 use crate::rig::sshd::{Host, Lab};
 
-
 /// A server as its package leaves it, but small, and with a log of every statement.
 const SETUP: &str = r#"
 mkdir -p /small /var/lib/mysql /var/log/mysql /run/mysqld

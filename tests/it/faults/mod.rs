@@ -235,7 +235,8 @@ fn undisturbed(scene: &dyn Scene) -> Vec<String> {
     assert!(seen.is_empty(), "a secret stood in a process list: {seen:?}");
     let export = scene.desk().run(&["playbook", "export", "last"]).expect(0).out;
     let script = scene.desk().run(&["playbook", "export", "last", "--script"]).expect(0).out;
-    let logs: String = fs::read_dir(scene.desk().state().join("log")).into_iter().flatten().flatten().filter_map(|e| fs::read_to_string(e.path()).ok()).collect();
+    let logs: String =
+        fs::read_dir(scene.desk().state().join("log")).into_iter().flatten().flatten().filter_map(|e| fs::read_to_string(e.path()).ok()).collect();
     for (what, text) in [("screen", &said), ("journal", &scene.desk().journal()), ("export", &export), ("script", &script), ("log", &logs)] {
         let bare = scene.secrets().into_iter().find(|secret| text.contains(secret));
         assert!(bare.is_none(), "a secret in the {what}:\n{text}");
