@@ -40,6 +40,8 @@ use seat::Seat;
 pub(crate) use seat::locale;
 use signals::{Caught, Signals};
 
+/// So many batches are taken from the channel at once; more would only wait here instead of there.
+const TAKEN: usize = 16;
 /// Data may hold a key up for this long at most.
 const APPLY_SLICE: Duration = Duration::from_millis(6);
 
@@ -105,7 +107,7 @@ pub async fn run(config: Config, catalog: &Catalog, write: bool, extras: Extras)
     };
     cockpit.tick();
     let mut input = EventStream::new();
-    let mut taken = Vec::with_capacity(64);
+    let mut taken = Vec::with_capacity(TAKEN);
     let end = loop {
         let frame_in = cockpit.dirty.then(|| cockpit.seat.next_frame_in());
         if frame_in == Some(Duration::ZERO) {
@@ -136,7 +138,7 @@ pub async fn run(config: Config, catalog: &Catalog, write: bool, extras: Extras)
                 // The terminal is gone.
                 Some(Err(_)) | None => break End::Signal,
             },
-            count = batches.recv_many(&mut taken, 64), if !behind => {
+            count = batches.recv_many(&mut taken, TAKEN), if !behind => {
                 if count == 0 {
                     break End::Signal;
                 }

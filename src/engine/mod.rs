@@ -31,8 +31,8 @@ use crate::port::{Asker, Inspect, Inspected, Source};
 use asker::Questions;
 use supervisor::Supervised;
 
-/// Batches on their way to the store. Full means that the sources wait.
-pub const CHANNEL: usize = 256;
+/// Batches on their way to the store. Full means that the sources wait: what is under way of a large list stays a few megabytes.
+pub const CHANNEL: usize = 64;
 
 /// The source number under which answers to requests travel.
 pub const REQUESTS: SourceId = SourceId(u32::MAX);

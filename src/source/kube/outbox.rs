@@ -6,8 +6,8 @@ use crate::base::clock::Stopwatch;
 use crate::model::fact::Fact;
 use crate::port::Sink;
 
-/// So many facts make a chunk.
-const CHUNK: usize = 1024;
+/// So many facts make a chunk. The vector of one is as large whatever is in it, and as many as the channel holds are under way.
+const CHUNK: usize = 256;
 /// So long the first fact of a chunk waits for more.
 const WAIT: Duration = Duration::from_millis(50);
 
