@@ -116,7 +116,7 @@ fn picture() {
     let lab = LabRig::start();
     let all = status(&lab);
     let hosts = all["hosts"].as_array().expect("hosts");
-    assert_eq!(hosts.len(), 7, "{hosts:#?}");
+    assert_eq!(hosts.len(), 8, "{hosts:#?}");
     for host in hosts {
         assert_eq!(host["freshness"]["state"], "live", "{host:#}");
         assert_eq!(host["verdict"], "ok", "{host:#}");

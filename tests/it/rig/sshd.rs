@@ -338,6 +338,9 @@ mount --rbind /dev dev
 mount -t tmpfs -o mode=755 tmpfs run
 mount -t tmpfs -o mode=1777 tmpfs tmp
 mount -t sysfs sysfs sys
+# podman's storage cannot lie on an overlay.
+mkdir -p var/lib/containers
+mount -t tmpfs tmpfs var/lib/containers
 mkdir -p run/sshd run/lock old lab
 mount --bind {dir} lab
 pivot_root . old
