@@ -19,7 +19,7 @@ trap cleanup EXIT
 ssh-keygen -q -t ed25519 -N '' -f "$dir/key"
 ssh-keygen -q -t ed25519 -N '' -f "$dir/host"
 cp "$dir/key.pub" "$dir/authorized"
-chmod 755 "$dir"; mkdir -p /run/sshd "$dir/.config/quarterdeck" "$dir/.ssh"
+chmod 755 "$dir"; mkdir -p /run/sshd "$dir/.config/quarterdeck" "$dir/.ssh" "$dir/root"
 ip link add "$bridge" type bridge && ip addr add 10.251.0.254/24 dev "$bridge" && ip link set "$bridge" up
 config="$dir/.config/quarterdeck/config.toml"
 for i in $(seq "$hosts"); do
@@ -28,8 +28,9 @@ for i in $(seq "$hosts"); do
   ip link add "qv$$.$i" type veth peer name eth0 netns "$n"
   ip link set "qv$$.$i" master "$bridge" up
   ip -n "$n" addr add "$a/24" dev eth0 && ip -n "$n" link set eth0 up && ip -n "$n" link set lo up
-  ip netns exec "$n" /usr/sbin/sshd -o ListenAddress="$a" -o HostKey="$dir/host" -o AuthorizedKeysFile="$dir/authorized" \
-    -o PidFile="$dir/pid.$i" -o UsePAM=no -o PermitRootLogin=yes -o StrictModes=no -o MaxStartups=200 -f /dev/null
+  # A home with no start-up files of anybody's: those would run at every session, for both alike.
+  ip netns exec "$n" unshare --mount sh -c "mount --bind '$dir/root' /root && exec /usr/sbin/sshd -o ListenAddress=$a -o HostKey='$dir/host' \
+    -o AuthorizedKeysFile='$dir/authorized' -o PidFile='$dir/pid.$i' -o UsePAM=no -o PermitRootLogin=yes -o StrictModes=no -o MaxStartups=200 -f /dev/null"
   echo "$a $(cut -d' ' -f1,2 "$dir/host.pub")" >>"$dir/known"
 done
 printf 'Host *\n  UserKnownHostsFile %s\n  GlobalKnownHostsFile /dev/null\n  IdentitiesOnly yes\n  IdentityFile %s\n' "$dir/known" "$dir/key" >"$dir/ssh_config"
