@@ -18,7 +18,8 @@ library! {
         "mysql-replication"
         "node-prepare"
         "metrics-server"
-        "redis-cluster";
+        "redis-cluster"
+        "registry-mirror";
     files:
         "mysql/replication.cnf"
         "tasks/metrics-server.yaml"

@@ -33,6 +33,7 @@ mod mysql9;
 mod nacos;
 mod playbook;
 mod playbook_actions;
+mod playbook_nodes;
 mod playbook_real;
 mod polling;
 mod rabbitmq;
@@ -72,6 +73,7 @@ fn main() -> ExitCode {
         mysql9::tests(),
         playbook::tests(),
         playbook_actions::tests(),
+        playbook_nodes::tests(),
         playbook_real::tests(),
         faults::tests(),
         rabbitmq::tests(),

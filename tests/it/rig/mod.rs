@@ -9,6 +9,7 @@ pub mod java;
 pub mod kubelet;
 pub mod lab;
 pub mod libvirt;
+pub mod mirror;
 pub mod mysql;
 pub mod opensearch;
 pub mod rabbitmq;

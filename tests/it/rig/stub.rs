@@ -15,7 +15,12 @@ pub struct Asked {
 
 /// Answers every request by `reply`: status and body. Its address; it lives as long as the test binary.
 pub fn stub(reply: impl Fn(&Asked) -> (u16, String) + Send + Sync + 'static) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    stub_on("127.0.0.1", reply)
+}
+
+/// The same on an address that other machines reach.
+pub fn stub_on(host: &str, reply: impl Fn(&Asked) -> (u16, String) + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind((host, 0)).unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let reply = Arc::new(reply);
     std::thread::spawn(move || {
