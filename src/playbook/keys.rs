@@ -127,6 +127,7 @@ pub const BLOCK: &[Key] = &[
 
 /// Beside its action, a look has these.
 pub const PROBE: &[Key] = &[
+    key("when", Shape::Conditions, "Looks only where this holds."),
     key("ok_when", Shape::Conditions, "What `result` must be; without it, success is enough."),
     key("retries", Shape::Number, "How often it looks again."),
     key("delay", Shape::Number, "Seconds between two looks; 2 where it is not said."),

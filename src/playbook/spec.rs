@@ -202,6 +202,8 @@ pub enum CheckMode {
 /// A look at the world: an action that changes nothing, and what it must find.
 #[derive(Clone, Debug, Default)]
 pub struct Probe {
+    /// It is left out unless all hold.
+    pub when: Vec<Expr>,
     pub call: Call,
     /// Over `result`; without one it is enough that the action succeeds.
     pub ok_when: Vec<Expr>,

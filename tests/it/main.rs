@@ -34,6 +34,7 @@ mod nacos;
 mod playbook;
 mod playbook_actions;
 mod playbook_nodes;
+mod playbook_mysql;
 mod playbook_real;
 mod polling;
 mod rabbitmq;
@@ -74,6 +75,7 @@ fn main() -> ExitCode {
         playbook::tests(),
         playbook_actions::tests(),
         playbook_nodes::tests(),
+        playbook_mysql::tests(),
         playbook_real::tests(),
         faults::tests(),
         rabbitmq::tests(),

@@ -1,7 +1,6 @@
 //! Carried playbooks and actions on real servers: each twice, the second time without a change, then taken back and compared.
 
 use std::fs;
-use std::path::Path;
 
 use libtest_mimic::Trial;
 
@@ -18,7 +17,6 @@ pub fn tests() -> Vec<Trial> {
         case("playbook: redis-cluster on six servers, twice, and taken back", &["redis"], redis_cluster),
         case("playbook: node-prepare on two hosts, twice, and taken back", &["sshd", "netns"], node_prepare),
         case("playbook: rabbitmq-vhost on a broker in a container", &["docker", "rabbitmq", "curl"], broker_in_container),
-        case("playbook: mysql-replication on MySQL 9, twice, and taken back", &["sshd", "netns", "mysql9"], mysql_nine),
         case("playbook: rabbitmq-vhost on a broker in a pod, twice, and taken back", &["kubernetes", "kubectl", "rabbitmq"], beside_others(broker_in_pod)),
         case(
             "playbook: kuboard on a real API server: an image that nobody can pull, one that answers, taken back",
@@ -35,7 +33,7 @@ fn here() -> Desk {
 }
 
 /// The oldest run of a desk.
-fn first(desk: &Desk) -> String {
+pub fn first(desk: &Desk) -> String {
     let runs: serde_json::Value = serde_json::from_str(&desk.run(&["playbook", "runs", "--json"]).expect(0).out).expect("JSON");
     runs["runs"].as_array().and_then(|r| r.last()).expect("a run")["run"].as_str().expect("a name").to_owned()
 }
@@ -45,7 +43,7 @@ fn newest(desk: &Desk) -> String {
     runs["runs"].as_array().and_then(|r| r.first()).expect("a run")["run"].as_str().expect("a name").to_owned()
 }
 
-fn run<'a>(desk: &Desk, words: &[&'a str]) -> crate::playbook::Ran {
+pub fn run<'a>(desk: &Desk, words: &[&'a str]) -> crate::playbook::Ran {
     let words: Vec<&'a str> = ["--write", "playbook", "run"].into_iter().chain(words.iter().copied()).chain(["--yes"]).collect();
     desk.run(&words)
 }
@@ -126,7 +124,7 @@ fn node_prepare() {
 }
 
 /// A container that runs this machine's own programs: their folders are lent to it.
-const LENT: &str = "-v /usr:/usr:ro -v /lib:/lib:ro -v /lib64:/lib64:ro -v /etc/ssl:/etc/ssl:ro";
+pub const LENT: &str = "-v /usr:/usr:ro -v /lib:/lib:ro -v /lib64:/lib64:ro -v /etc/ssl:/etc/ssl:ro";
 
 fn broker_in_container() {
     let docker = Docker::start();
@@ -188,88 +186,12 @@ fn broker_in_container() {
     assert_eq!(state(), before, "taken back");
 }
 
-/// A MySQL 9 from a private root as a service of a host: an init script, a folder for its configuration.
-fn nine(root: &Path) -> String {
-    let root = root.display();
-    format!(
-        r#"
-mkdir -p {root}/dev {root}/tmp {root}/etc {root}/lab /etc/mysql/conf.d /srv/mysql
-rm -rf /etc/mysql/mariadb.conf.d /etc/mysql/mysql.conf.d
-mount -t tmpfs tmpfs /srv/mysql
-mkdir -p /srv/mysql/data {root}/srv/mysql {root}/lab/conf
-mount --bind /srv/mysql {root}/srv/mysql
-mount --bind /etc/mysql/conf.d {root}/lab/conf
-for n in 'null 3' 'zero 5' 'random 8' 'urandom 9'; do set -- $n; [ -e {root}/dev/$1 ] || mknod -m 666 {root}/dev/$1 c 1 $2; done
-grep -q '^root:' {root}/etc/passwd 2>/dev/null || echo 'root:x:0:0:root:/:/bin/sh' >{root}/etc/passwd
-chmod 1777 {root}/tmp
-printf '[mysqld]\nuser=root\nperformance_schema=OFF\ninnodb_buffer_pool_size=32M\ndatadir=/srv/mysql/data\nsocket=/srv/mysql/s\npid_file=/srv/mysql/pid\nlog_error=/srv/mysql/err.log\nmysqlx=OFF\nsecure_file_priv=NULL\nskip_name_resolve=ON\nport=3306\nbind_address=127.0.0.1\n!includedir /lab/conf\n' >{root}/lab/my.cnf
-cat >/etc/init.d/mysql <<'INIT'
-#!/bin/sh
-up() {{ chroot {root} /usr/bin/mysqladmin --no-defaults -uroot --socket=/srv/mysql/s ping >/dev/null 2>&1; }}
-stop() {{ [ ! -e /srv/mysql/pid ] || {{ kill $(cat /srv/mysql/pid); while [ -e /srv/mysql/pid ]; do sleep 0.1; done; }}; }}
-start() {{ setsid chroot {root} /usr/sbin/mysqld --defaults-file=/lab/my.cnf </dev/null >/dev/null 2>&1 & n=0; until up; do n=$((n+1)); [ $n -lt 600 ] || exit 1; sleep 0.1; done; }}
-case $1 in start) start;; stop) stop;; restart) stop; start;; status) up;; esac
-INIT
-chmod 755 /etc/init.d/mysql
-rm -f /etc/init.d/mariadb /lib/systemd/system/mariadb.service /usr/lib/systemd/system/mariadb.service
-for p in mysql mysqldump; do printf '#!/bin/sh\nexec chroot {root} /usr/bin/%s "$@"\n' $p >/usr/local/bin/$p; chmod 755 /usr/local/bin/$p; done
-"#
-    )
-}
-
-fn mysql_nine() {
-    let root = std::path::PathBuf::from(std::env::var("QUARTERDECK_TEST_MYSQL_ROOT").expect("checked by components.toml"));
-    let lab = Lab::new();
-    let hosts = ["db1", "db2"].map(|name| lab.host(name).setup(&nine(&root)).start());
-    let chroot = &root.display().to_string();
-    let sql = |host: &Host, text: &str| host.run(&format!("chroot {chroot} /usr/bin/mysql --no-defaults -uroot --socket=/srv/mysql/s -N -B -e \"{text}\""));
-    std::thread::scope(|scope| {
-        for host in &hosts {
-            scope.spawn(move || {
-                host.run(&format!("chroot {chroot} /usr/sbin/mysqld --defaults-file=/lab/my.cnf --initialize-insecure && service mysql start"));
-            });
-        }
-    });
-    for host in &hosts {
-        sql(host, "CREATE USER admin@'%' IDENTIFIED BY 'admin-secret-1'; GRANT ALL ON *.* TO admin@'%' WITH GRANT OPTION");
-    }
-    said("mysql9", &format!("MySQL {}", sql(&hosts[0], "SELECT CONCAT(VERSION(), ' ', @@version_comment)").trim()));
-    sql(&hosts[0], "CREATE DATABASE mall; CREATE TABLE mall.t (id INT PRIMARY KEY, v VARCHAR(40)); INSERT INTO mall.t VALUES (1, 'one'), (2, 'two')");
-    let mut desk = Desk::new(&lab, &[&hosts[0], &hosts[1]]);
-    desk.set("QUARTERDECK_VAR_admin_password", "admin-secret-1");
-    desk.set("QUARTERDECK_VAR_repl_password", "repl-secret-22");
-    let words = ["mysql-replication", "-e", "servers=db1,db2", "-e", "source_host=db1", "-e", "way=host", "-e", "admin_user=admin", "-e", "repl_user=repl"];
-    let state = |host: &Host| {
-        let settings =
-            "SELECT @@server_id, @@gtid_mode, @@enforce_gtid_consistency, @@read_only, @@super_read_only, @@bind_address, @@sync_binlog, @@log_replica_updates";
-        let users = "SELECT user, host, plugin FROM mysql.user ORDER BY 1, 2";
-        format!(
-            "{}{}{}{}",
-            sql(host, settings),
-            sql(host, users),
-            sql(host, "SHOW REPLICA STATUS").split('\t').take(4).collect::<String>(),
-            host.run("ls /etc/mysql/conf.d")
-        )
-    };
-    let before = [state(&hosts[0]), state(&hosts[1])];
-    let (code, told) = crate::faults::straight(&desk, &[&["run"], &words[..]].concat());
-    assert_eq!(code, 0, "{told}");
-    sql(&hosts[0], "INSERT INTO mall.t VALUES (3, 'three')");
-    eventually("the row on the replica", std::time::Duration::from_secs(60), || (sql(&hosts[1], "SELECT COUNT(*) FROM mall.t").trim() == "3").then_some(()));
-    assert_eq!(sql(&hosts[1], "SELECT @@super_read_only").trim(), "1");
-    let again = run(&desk, &words).expect(0);
-    assert_eq!((again.count("db1", "changed"), again.count("db2", "changed")), (0, 0), "{}", again.out);
-    let (code, told) = crate::faults::straight(&desk, &["undo", &first(&desk)]);
-    assert_eq!(code, 0, "{told}");
-    assert_eq!([state(&hosts[0]), state(&hosts[1])], before, "taken back:\n{told}");
-    assert_eq!(sql(&hosts[1], "SELECT COUNT(*) FROM mall.t").trim(), "3", "the copy of the data stays");
-}
-
 /// A pod that runs this machine's own programs: their folders are lent to it.
-fn lent_pod(space: &Space, name: &str, script: &str, env: &[(&str, &str)]) -> String {
-    let folders = ["/usr", "/lib", "/lib64"];
-    let volumes: Vec<_> = folders.iter().map(|f| serde_json::json!({"name": &f[1..], "hostPath": {"path": f}})).collect();
-    let mounts: Vec<_> = folders.iter().map(|f| serde_json::json!({"name": &f[1..], "mountPath": f, "readOnly": true})).collect();
+/// `more`: further folders of this machine, and where the pod sees them.
+pub fn lent_pod(space: &Space, name: &str, script: &str, env: &[(&str, &str)], more: &[(&str, &str)]) -> String {
+    let folders = || ["/usr", "/lib", "/lib64"].map(|f| (f, f)).into_iter().chain(more.iter().copied()).enumerate();
+    let volumes: Vec<_> = folders().map(|(n, (from, _))| serde_json::json!({"name": format!("lent-{n}"), "hostPath": {"path": from}})).collect();
+    let mounts: Vec<_> = folders().map(|(n, (_, to))| serde_json::json!({"name": format!("lent-{n}"), "mountPath": to, "readOnly": true})).collect();
     let env: Vec<_> = env.iter().map(|(k, v)| serde_json::json!({"name": k, "value": v})).collect();
     let container = serde_json::json!({
         "name": "app", "image": "busybox:1.35", "imagePullPolicy": "Never", "command": ["/bin/sh", "-c", script], "env": env, "volumeMounts": mounts,
@@ -283,14 +205,14 @@ fn lent_pod(space: &Space, name: &str, script: &str, env: &[(&str, &str)]) -> St
 }
 
 /// What a command in a pod said; `None` while it fails.
-fn in_pod(space: &Space, name: &str, words: &[&str]) -> Option<String> {
+pub fn in_pod(space: &Space, name: &str, words: &[&str]) -> Option<String> {
     let kubeconfig = admin().display().to_string();
     let out = std::process::Command::new("kubectl").args(["--kubeconfig", &kubeconfig, "-n", &space.name, "exec", name, "--"]).args(words).output();
     let out = out.expect("kubectl");
     out.status.success().then(|| String::from_utf8_lossy(&out.stdout).into_owned())
 }
 
-const MINUTES: std::time::Duration = std::time::Duration::from_secs(120);
+pub const MINUTES: std::time::Duration = std::time::Duration::from_secs(120);
 
 fn broker_in_pod() {
     let space = Space::new("broker");
@@ -303,7 +225,7 @@ fn broker_in_pod() {
         ("RABBITMQ_CONF_ENV_FILE", "/dev/null"),
         ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "+S 1:1"),
     ];
-    lent_pod(&space, "mq-0", script, &env);
+    lent_pod(&space, "mq-0", script, &env, &[]);
     let ctl = |words: &str| in_pod(&space, "mq-0", &["sh", "-c", &format!("rabbitmqctl -q {words}")]);
     eventually("the broker", MINUTES, || ctl("await_startup --timeout 20"));
     ctl("add_user boss boss-secret-1").expect("a user");

@@ -10,7 +10,7 @@ destructive steps: those want their phrase typed.
 
 Examples:
   quarterdeck playbook run check.yaml --check --diff
-  quarterdeck --write playbook run mysql-replication -e source=db-1 --limit db-1,db-2
+  quarterdeck --write playbook run mysql-replication -e servers=db-1,db-2 -e source_host=db-1
   quarterdeck --write playbook run node-prepare --yes --tags kernel
 
 A secret does not belong on a command line: without a terminal, QUARTERDECK_VAR_<name> in the environment answers the question

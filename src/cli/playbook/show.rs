@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use crate::config::spec::Config;
 use crate::engine::run::shelf;
 use crate::model::catalog::Catalog;
-use crate::playbook::spec::{Danger, Part, Playbook, Probe, Task, Undo};
+use crate::playbook::spec::{Danger, Expr, Part, Playbook, Probe, Task, Undo};
 
 /// Prints it; `Err`: there is none of that name.
 pub(super) fn write(config: &Config, catalog: &Catalog, name: &str, out: &mut dyn Write) -> Result<io::Result<u8>, String> {
@@ -77,8 +77,9 @@ fn step(number: usize, part: &str, task: &Task, out: &mut dyn Write) -> io::Resu
 }
 
 fn look(probe: &Probe) -> String {
-    let conditions: Vec<&str> = probe.ok_when.iter().map(|c| c.value.trim()).collect();
-    if conditions.is_empty() { format!("{} succeeds", probe.call.action) } else { format!("{}: {}", probe.call.action, conditions.join(" and ")) }
+    let all = |conditions: &[Expr]| conditions.iter().map(|c| c.value.trim()).collect::<Vec<_>>().join(" and ");
+    let found = if probe.ok_when.is_empty() { format!("{} succeeds", probe.call.action) } else { format!("{}: {}", probe.call.action, all(&probe.ok_when)) };
+    if probe.when.is_empty() { found } else { format!("{found} (only when {})", all(&probe.when)) }
 }
 
 fn plain(value: &serde_json::Value) -> String {

@@ -141,7 +141,7 @@ fn all_texts(pass: &Pass<'_>, entry: &Entry) -> Vec<(Spot<String>, Form)> {
     let task = &entry.task;
     let mut out: Vec<(Spot<String>, Form)> = Vec::new();
     let conditions = task.when.iter().chain(&task.until).chain(task.changed_when.iter().flatten()).chain(task.failed_when.iter().flatten());
-    out.extend(conditions.chain(probes(task).flat_map(|p| &p.ok_when)).map(|e| (e.clone(), Form::Expression)));
+    out.extend(conditions.chain(probes(task).flat_map(|p| p.when.iter().chain(&p.ok_when))).map(|e| (e.clone(), Form::Expression)));
     let vars = task.items.iter().chain(&task.retries).chain(&task.delay).chain(task.environment.values()).chain(task.vars.values());
     let vars = vars.chain(probes(task).flat_map(|p| p.retries.iter().chain(&p.delay)));
     out.extend(vars.flat_map(texts).map(|t| (t, Form::Template)));

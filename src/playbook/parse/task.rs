@@ -335,6 +335,7 @@ fn probe(r: &mut Reader<'_>, key: &str, node: &Node) -> Option<Probe> {
     let map = r.map(&what, node)?;
     let call = call(r, &what, node, map, PROBE)?;
     Some(Probe {
+        when: r.conditions(map, "when").unwrap_or_default(),
         call,
         ok_when: r.conditions(map, "ok_when").unwrap_or_default(),
         retries: r.number(map, "retries"),

@@ -12,6 +12,8 @@ pub(super) struct Cell {
     pub(super) flying: Option<(Phase, u32)>,
     /// Of the probes of `check`, in order; the look of the action is the only one where there are none.
     pub(super) checks: Vec<Judged>,
+    /// How many probes of `check` are behind it, those that were left out included.
+    pub(super) looked: u32,
     pub(super) confirmed: bool,
     /// How the act was judged last.
     pub(super) act: Option<Judged>,
@@ -83,7 +85,11 @@ impl Cell {
         self.tries = if judged == Judged::Again { attempt } else { 0 };
         match phase {
             _ if judged == Judged::Again => {}
-            Phase::Check(_) | Phase::Look => self.checks.push(judged),
+            Phase::Check(at) => {
+                self.checks.push(judged);
+                self.looked = at + 1;
+            }
+            Phase::Look => self.checks.push(judged),
             Phase::Act => {
                 self.act = Some(judged);
                 self.attempts = attempt;

@@ -212,13 +212,21 @@ impl Run {
         if cell.checks.iter().any(|j| *j != Judged::Done) {
             return Ok(None);
         }
-        let at = cell.checks.len();
-        if let Some(probe) = checks.get(at) {
-            let phase = Phase::Check(u32::try_from(at).unwrap_or(u32::MAX));
-            return self.probe(key, cell, phase, probe).map(Some);
+        if let Some((at, probe)) = self.next_of(checks, cell.looked, key)? {
+            return self.probe(key, cell, Phase::Check(at), probe).map(Some);
         }
-        if looks && at == 0 {
+        if looks && cell.checks.is_empty() {
             return self.job(key, Phase::Look, cell, 1, 0.0).map(|job| Some(Want::Do(job)));
+        }
+        Ok(None)
+    }
+
+    /// The first probe from this position on whose `when` holds, with its position.
+    pub(super) fn next_of<'p>(&self, probes: &'p [Probe], from: u32, key: &Key) -> Result<Option<(u32, &'p Probe)>, Trouble> {
+        for (at, probe) in (0..).zip(probes).skip(from as usize) {
+            if probe.when.is_empty() || self.engine.all(&probe.when, &self.scope(key)?)?.is_none() {
+                return Ok(Some((at, probe)));
+            }
         }
         Ok(None)
     }
@@ -266,8 +274,8 @@ impl Run {
             };
             return Ok(self.failed(entry, key, cell, &why));
         }
-        if let Some(probe) = task.verify.get(cell.verified as usize) {
-            return self.probe(key, cell, Phase::Verify(cell.verified), probe);
+        if let Some((at, probe)) = self.next_of(&task.verify, cell.verified, key)? {
+            return self.probe(key, cell, Phase::Verify(at), probe);
         }
         let end = if judged == Judged::Ok { End::Ok } else { End::Changed };
         Ok(Want::Note(Self::settle(task, key, cell, end, "")))

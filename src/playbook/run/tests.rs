@@ -61,6 +61,38 @@ fn a_second_run_changes_nothing_and_an_undo_leaves_nothing() {
 }
 
 #[test]
+fn a_look_is_left_out_where_its_condition_does_not_hold() {
+    let text = r"
+- name: P
+  hosts: all
+  vars: {way: pod}
+  tasks:
+    - name: paint
+      put: {key: colour, value: blue}
+      check:
+        - {has: elsewhere, when: way == 'host'}
+        - {has: colour, when: way == 'pod'}
+        - {has: elsewhere, when: way == 'host'}
+      verify:
+        - {has: elsewhere, when: way == 'host'}
+        - {has: colour, when: way == 'pod'}
+      undo:
+        - {drop: elsewhere, when: way == 'host'}
+        - {drop: colour, when: way == 'pod'}
+";
+    let mut world = World::default();
+    let (mut first, _) = run(text, &["a"], &mut world);
+    assert_eq!((ends(&first), world.acts.len()), (vec!["a:paint=changed".to_owned()], 1), "{:?}", world.acts);
+    let (second, _) = run(text, &["a"], &mut world);
+    assert_eq!(ends(&second), ["a:paint=already"]);
+    world.acts.clear();
+    first.apply(&Event::Undoing { by: Operator::default(), pid: 1 }).unwrap();
+    let mut driver = Driver { world: &mut world, records: Vec::new(), dies_at: usize::MAX };
+    assert_eq!(driver.drive(&mut first, &|q| q.alone.clone()), Some(Closing::Undone));
+    assert_eq!(world.acts, ["a/drop/colour"]);
+}
+
+#[test]
 fn a_plan_says_what_it_found_and_touches_nothing() {
     let mut world = World::default();
     world.keys.insert(("b".into(), "colour".to_owned()), json!("blue"));

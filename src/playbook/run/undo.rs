@@ -76,13 +76,17 @@ impl Run {
             Undo::Calls(calls) => calls.as_slice(),
             _ => &[],
         };
-        let Some(probe) = calls.get(cell.undone as usize) else { return Some(Due::Note(settled(key, End::Undone, ""))) };
         if cell.undo_failed {
             return Some(self.stuck(entry, key, &cell.last.said()));
         }
+        let (at, probe) = match self.next_of(calls, cell.undone, key) {
+            Ok(Some(next)) => next,
+            Ok(None) => return Some(Due::Note(settled(key, End::Undone, ""))),
+            Err(trouble) => return Some(self.stuck(entry, key, &format!("it cannot be taken back: {trouble}"))),
+        };
         let retries = probe.retries.as_ref().and_then(|v| v.value.as_f64()).unwrap_or(0.0);
         let delay = probe.delay.as_ref().and_then(|v| v.value.as_f64()).unwrap_or(2.0);
-        Some(match self.job(key, Phase::Undo(cell.undone), cell, attempts(retries), delay) {
+        Some(match self.job(key, Phase::Undo(at), cell, attempts(retries), delay) {
             Ok(job) => Due::Do(job),
             Err(trouble) => self.stuck(entry, key, &format!("it cannot be taken back: {trouble}")),
         })

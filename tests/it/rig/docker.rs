@@ -134,6 +134,12 @@ impl Docker {
         self.try_run(command).unwrap_or_else(|e| panic!("docker {command}: {e}"))
     }
 
+    /// What a command in a container printed; `None` while it fails.
+    pub fn exec(&self, container: &str, words: &[&str]) -> Option<String> {
+        let out = Command::new(CLIENT).args(["-H", &self.host(), "exec", container]).args(words).stdin(Stdio::null()).output().ok()?;
+        out.status.success().then(|| String::from_utf8_lossy(&out.stdout).into_owned())
+    }
+
     /// A shell of a host where this dockerd is the one.
     pub fn shell(&self) -> Arc<dyn Shell> {
         Behind::plain(self.environment())

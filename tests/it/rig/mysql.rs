@@ -24,7 +24,7 @@ pub fn free_port() -> u16 {
 }
 
 /// A system database made once and copied for each server; kept beside the build for the next run.
-fn template() -> &'static Path {
+pub fn template() -> &'static Path {
     static DIR: OnceLock<PathBuf> = OnceLock::new();
     DIR.get_or_init(|| {
         let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mariadb-template");
