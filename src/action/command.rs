@@ -19,6 +19,7 @@ static SPEC: ActionSpec = ActionSpec {
         Field::optional("creates", FieldKind::Text),
         Field::optional("removes", FieldKind::Text),
         Field::optional("stdin", FieldKind::Secret),
+        Field::optional("stdin_file", FieldKind::File),
     ],
     short: Some("cmd"),
     others: Others::Refused,

@@ -19,6 +19,7 @@ static SPEC: ActionSpec = ActionSpec {
         Field::optional("user", FieldKind::Text),
         Field::optional("chdir", FieldKind::Text),
         Field::optional("stdin", FieldKind::Secret),
+        Field::optional("stdin_file", FieldKind::File),
         Field::optional("runtime", FieldKind::Word(&["auto", "docker", "podman", "nerdctl", "crictl"])),
     ],
     short: None,
@@ -70,8 +71,8 @@ impl Action for Step {
 
     fn run<'a>(&'a self, given: &'a Args, cx: &'a ActionCx) -> BoxFuture<'a, Result<Outcome, ActionError>> {
         Box::pin(async move {
-            let stdin = args::text(given, "stdin").unwrap_or_default();
-            Ok(remote::act(cx, &script(given, cx)?, stdin.as_bytes(), remote::Telling::Live).await?.outcome(cx, true))
+            let stdin = remote::input(given, cx)?.unwrap_or_default();
+            Ok(remote::act(cx, &script(given, cx)?, &stdin, remote::Telling::Live).await?.outcome(cx, true))
         })
     }
 

@@ -22,6 +22,8 @@ static SPEC: ActionSpec = ActionSpec {
         Field::optional("mirror", FieldKind::Text),
         Field::optional("sha256", FieldKind::Text),
         Field::optional("force", FieldKind::Switch),
+        // Other images than the manifest names: registry, tag, keep.
+        Field::optional("retag", FieldKind::Map),
         way::CLUSTER,
         way::NAMESPACE,
     ],

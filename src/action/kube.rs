@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::download::Download;
+use super::retag::Retag;
 use super::{args, way};
 use crate::base::text::clean;
 use crate::port::action::{ActionCx, ActionError, Args, Hindrance};
@@ -127,9 +128,13 @@ pub(super) async fn manifest(given: &Args, cx: &ActionCx) -> Result<Vec<DynamicO
             None => objects.push(value),
         }
     }
+    let retag = Retag::of(given)?;
     objects
         .into_iter()
         .map(|mut value| {
+            if let Some(retag) = &retag {
+                retag.change(&mut value);
+            }
             let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();
             if ["Service", "Pod", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob"].contains(&kind) {
                 with_protocols(&mut value);

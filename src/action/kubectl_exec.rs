@@ -44,11 +44,7 @@ struct Call {
 }
 
 fn call(given: &Args, cx: &ActionCx) -> Result<Call, ActionError> {
-    let stdin = match (args::text(given, "stdin"), args::text(given, "stdin_file")) {
-        (Some(text), _) => Some(text.into_bytes()),
-        (None, Some(path)) => Some(cx.files.read(&path).map_err(ActionError::arguments)?),
-        (None, None) => None,
-    };
+    let stdin = remote::input(given, cx)?;
     let line = if let Some(line) = args::text(given, "cmd") {
         line
     } else {

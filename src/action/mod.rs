@@ -9,6 +9,7 @@ mod kube;
 pub mod kube_inspect;
 mod plain;
 mod remote;
+mod retag;
 mod way;
 
 pub use args::words;

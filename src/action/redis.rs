@@ -126,10 +126,14 @@ fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
 }
 
-/// The lines `key:value` of INFO and CLUSTER INFO, by key.
-fn fields(text: &str) -> Map<String, Value> {
+/// The lines `key:value` of INFO and CLUSTER INFO, by key; what comes in pairs (CONFIG GET, SENTINEL MASTER), by the first of each.
+fn fields(reply: &Value) -> Map<String, Value> {
     let value = |v: &str| v.parse::<i64>().map_or_else(|_| Value::from(v), Value::from);
-    text.lines().filter(|l| !l.starts_with('#')).filter_map(|l| l.trim_end().split_once(':')).map(|(k, v)| (k.to_owned(), value(v))).collect()
+    if let Value::Array(all) = reply {
+        let pairs = all.chunks_exact(2).filter_map(|pair| pair[0].as_str().zip(pair[1].as_str()));
+        return pairs.map(|(k, v)| (k.to_owned(), value(v))).collect();
+    }
+    text(reply).lines().filter(|l| !l.starts_with('#')).filter_map(|l| l.trim_end().split_once(':')).map(|(k, v)| (k.to_owned(), value(v))).collect()
 }
 
 async fn connect(given: &Args, cx: &ActionCx) -> Result<(MultiplexedConnection, AbortOnDropHandle<()>), String> {
@@ -192,7 +196,7 @@ async fn run(given: &Args, cx: &ActionCx) -> Result<Outcome, ActionError> {
     }
     let last = replies.last().cloned().unwrap_or(Value::Null);
     let said = text(&last);
-    Ok(Outcome { end, ..Outcome::ok(changed) }.fact("fields", fields(&said)).fact("value", last).fact("values", replies).fact("connected", true).said(said))
+    Ok(Outcome { end, ..Outcome::ok(changed) }.fact("fields", fields(&last)).fact("value", last).fact("values", replies).fact("connected", true).said(said))
 }
 
 impl Action for Step {

@@ -10,7 +10,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use crate::base::clock::Stopwatch;
 use crate::link::shell::{ExitStatus, Process, Shell, quote};
-use crate::port::action::{ActionCx, ActionError, Ended, Found, MOST_KEPT, Outcome, Stream};
+use super::args;
+use crate::port::action::{ActionCx, ActionError, Args, Ended, Found, MOST_KEPT, Outcome, Stream};
 
 /// For a look at the target that reads a few files.
 const LOOK: Duration = Duration::from_secs(30);
@@ -144,6 +145,16 @@ pub(super) fn without_secrets(cx: &ActionCx, line: &str, field: &str) -> Result<
         format!("a secret stands in `{field}`, where every process of {} could read it", cx.host),
         "give it by `stdin` or in `environment`",
     ))
+}
+
+/// What a command reads: the text of `stdin`, then the bytes of the file of this machine that `stdin_file` names. A password goes
+/// before a dump so. `None` where neither is there.
+pub(super) fn input(given: &Args, cx: &ActionCx) -> Result<Option<Vec<u8>>, ActionError> {
+    let text = args::text(given, "stdin");
+    let Some(path) = args::text(given, "stdin_file") else { return Ok(text.map(String::into_bytes)) };
+    let mut all = text.unwrap_or_default().into_bytes();
+    all.extend(cx.files.read(&path).map_err(ActionError::arguments)?);
+    Ok(Some(all))
 }
 
 /// Writes into a script.

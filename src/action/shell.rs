@@ -18,6 +18,7 @@ static SPEC: ActionSpec = ActionSpec {
         Field::optional("creates", FieldKind::Text),
         Field::optional("removes", FieldKind::Text),
         Field::optional("stdin", FieldKind::Secret),
+        Field::optional("stdin_file", FieldKind::File),
         Field::optional("executable", FieldKind::Text),
     ],
     short: Some("cmd"),
@@ -57,8 +58,8 @@ pub(super) async fn run(given: &Args, cx: &ActionCx, script: &str) -> Result<Out
     if let Some(folder) = args::text(given, "chdir") {
         cx.folder = Some(folder);
     }
-    let stdin = args::text(given, "stdin").unwrap_or_default();
-    Ok(remote::act(&cx, script, stdin.as_bytes(), remote::Telling::Live).await?.outcome(&cx, true))
+    let stdin = remote::input(given, &cx)?.unwrap_or_default();
+    Ok(remote::act(&cx, script, &stdin, remote::Telling::Live).await?.outcome(&cx, true))
 }
 
 impl Action for Step {

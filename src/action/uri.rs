@@ -21,6 +21,7 @@ static SPEC: ActionSpec = ActionSpec {
         Field::optional("method", FieldKind::Word(&["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])),
         Field::optional("headers", FieldKind::Map),
         Field::optional("body", FieldKind::Secret),
+        Field::optional("body_files", FieldKind::Map),
         Field::optional("body_format", FieldKind::Word(&["json", "raw", "form"])),
         Field::optional("status_code", FieldKind::List),
         Field::optional("user", FieldKind::Text),
@@ -49,15 +50,33 @@ fn looks(method: &Method) -> bool {
 }
 
 fn escaped(text: &str) -> String {
-    text.bytes().map(|b| if b.is_ascii_alphanumeric() || b"-_.~".contains(&b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+    percent(text.as_bytes())
 }
 
-fn request(given: &Args, path: String) -> Result<Request, ActionError> {
+fn percent(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
+        if b.is_ascii_alphanumeric() || b"-_.~".contains(b) {
+            out.push(char::from(*b));
+        } else {
+            super::remote::add(&mut out, format_args!("%{b:02X}"));
+        }
+        out
+    })
+}
+
+fn request(given: &Args, cx: &ActionCx, path: String) -> Result<Request, ActionError> {
     let mut request = Request::new(method(given)?, path);
     match (given.get("body"), args::text(given, "body_format").as_deref()) {
         (None | Some(Value::Null), _) => {}
         (Some(Value::Object(fields)), Some("form")) => {
-            let pairs: Vec<String> = fields.keys().map(|k| format!("{}={}", escaped(k), escaped(&args::text(fields, k).unwrap_or_default()))).collect();
+            let mut pairs: Vec<String> = fields.keys().map(|k| format!("{}={}", escaped(k), escaped(&args::text(fields, k).unwrap_or_default()))).collect();
+            // What a file holds is nobody's to write down: it goes from the file into the request.
+            if let Some(Value::Object(files)) = given.get("body_files") {
+                for name in files.keys() {
+                    let bytes = cx.files.read(&args::required(files, name)?).map_err(ActionError::arguments)?;
+                    pairs.push(format!("{}={}", escaped(name), percent(&bytes)));
+                }
+            }
             request = request.body("application/x-www-form-urlencoded", pairs.join("&"));
         }
         (Some(Value::String(text)), Some("json")) => request = request.body("application/json", text.clone()),
@@ -102,7 +121,7 @@ async fn run(given: &Args, cx: &ActionCx) -> Result<Outcome, ActionError> {
         (None, Some(user)) => Login::Basic { user, password: SecretString::from(args::text(given, "password").unwrap_or_default()) },
         (None, None) => Login::None,
     };
-    let request = request(given, path)?;
+    let request = request(given, cx, path)?;
     let changed = !looks(&method);
     let mut client = match client::client(given, cx, server, tls, login).await {
         Ok(client) => client,

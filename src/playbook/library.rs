@@ -19,7 +19,9 @@ library! {
         "node-prepare"
         "metrics-server"
         "redis-cluster"
-        "registry-mirror";
+        "registry-mirror"
+        "redis-sentinel"
+        "sql-import";
     files:
         "mysql/replication.cnf"
         "tasks/metrics-server.yaml"

@@ -44,6 +44,7 @@ mod rig;
 mod runtimes;
 mod ssh;
 mod via;
+mod ware;
 
 use std::process::ExitCode;
 
@@ -85,6 +86,7 @@ fn main() -> ExitCode {
         nacos::tests(),
         polling::tests(),
         via::tests(),
+        ware::tests(),
     ]
     .into_iter()
     .flatten()

@@ -28,7 +28,7 @@ pub fn tests() -> Vec<Trial> {
     ]
 }
 
-fn here() -> Desk {
+pub fn here() -> Desk {
     Desk::of("[[host]]\nname = \"here\"\nlocal = true\n")
 }
 
@@ -38,7 +38,7 @@ pub fn first(desk: &Desk) -> String {
     runs["runs"].as_array().and_then(|r| r.last()).expect("a run")["run"].as_str().expect("a name").to_owned()
 }
 
-fn newest(desk: &Desk) -> String {
+pub fn newest(desk: &Desk) -> String {
     let runs: serde_json::Value = serde_json::from_str(&desk.run(&["playbook", "runs", "--json"]).expect(0).out).expect("JSON");
     runs["runs"].as_array().and_then(|r| r.first()).expect("a run")["run"].as_str().expect("a name").to_owned()
 }

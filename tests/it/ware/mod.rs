@@ -1,0 +1,31 @@
+//! Carried playbooks for middleware and applications on real servers: each twice, the second time without a change, then taken back
+//! and compared.
+
+mod import;
+mod sentinel;
+
+use libtest_mimic::Trial;
+
+use crate::components::case;
+use crate::kube::beside_others;
+
+pub fn tests() -> Vec<Trial> {
+    use sentinel::Drill;
+    vec![
+        case("playbook: redis-sentinel on three hosts, twice, and taken back", &["sshd", "netns", "redis"], || sentinel::guarded(Drill::No)),
+        case("playbook: redis-sentinel, a failover there and back", &["sshd", "netns", "redis", "drills"], || sentinel::guarded(Drill::Yes)),
+        case("playbook: sql-import on a host: refused, over what was there, and taken back", &["sshd", "netns", "mariadb"], import::on_host),
+        case("playbook: sql-import into a container, twice, and taken back", &["docker", "mariadb"], import::into_container),
+        case("playbook: sql-import into a pod, twice, and taken back", &["kubernetes", "kubectl", "mariadb"], beside_others(import::into_pod)),
+    ]
+}
+
+/// The text that is carried, read from beside the sources.
+fn shipped(name: &str) -> String {
+    format!("{}/playbooks/{name}.yaml", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Values for `-e`.
+fn words<'a>(book: &'a str, values: &[&'a str]) -> Vec<&'a str> {
+    std::iter::once(book).chain(values.iter().flat_map(|v| ["-e", v])).collect()
+}
