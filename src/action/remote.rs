@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
+use super::args;
 use crate::base::clock::Stopwatch;
 use crate::link::shell::{ExitStatus, Process, Shell, quote};
-use super::args;
 use crate::port::action::{ActionCx, ActionError, Args, Ended, Found, MOST_KEPT, Outcome, Stream};
 
 /// For a look at the target that reads a few files.

@@ -57,7 +57,9 @@ pub fn on_host() {
     let text = host.run("mariadb-dump --single-transaction --routines --triggers --default-character-set=utf8mb4 --max-allowed-packet=64M shop");
     let dump = desk.write("shop.sql", &text);
     // In the way: a schema of that name with a table in it.
-    sql("DROP DATABASE shop; CREATE DATABASE mall CHARACTER SET latin1; CREATE TABLE mall.old (id INT PRIMARY KEY, v VARCHAR(20)); INSERT INTO mall.old VALUES (1, 'kept')");
+    sql(
+        "DROP DATABASE shop; CREATE DATABASE mall CHARACTER SET latin1; CREATE TABLE mall.old (id INT PRIMARY KEY, v VARCHAR(20)); INSERT INTO mall.old VALUES (1, 'kept')",
+    );
     let before = schemas(&sql);
     desk.set("QUARTERDECK_VAR_admin_password", "admin-secret-1");
     let (book, dump) = (shipped("sql-import"), format!("dump={}", dump.display()));
@@ -134,7 +136,8 @@ fn there_and_back(desk: &Desk, values: &[&str], host: &str, sql: &dyn Fn(&str) -
     let all = [values, &[&dump, "database=mall", "admin_user=admin"]].concat();
     let ran = run(desk, &words(&book, &all)).expect(0);
     assert_eq!(sql("SELECT HEX(name) FROM mall.goods WHERE id = 1"), "E88BB9E69E9C2028726564293B2069742773\n", "{}", ran.out);
-    let told = sql("SELECT COUNT(*) FROM mall.goods; SELECT COUNT(*) FROM mall.plain; SELECT COUNT(*) FROM information_schema.triggers WHERE trigger_schema = 'mall'");
+    let told =
+        sql("SELECT COUNT(*) FROM mall.goods; SELECT COUNT(*) FROM mall.plain; SELECT COUNT(*) FROM information_schema.triggers WHERE trigger_schema = 'mall'");
     assert_eq!(told, "4\n2\n1\n");
     let again = run(desk, &words(&book, &all)).expect(0);
     assert_eq!(again.count(host, "changed"), 0, "{}", again.out);
@@ -147,7 +150,8 @@ pub fn into_container() {
     let docker = Docker::start();
     let port = free_port();
     docker.run(&format!("run -d --name shop-db --network host {LENT} bb:1 sh -c '{}'", boxed(port)));
-    let client = format!("/usr/bin/docker -H {} exec -i shop-db /usr/bin/mariadb --no-defaults --default-character-set=utf8mb4 -uroot -S /tmp/s", docker.host());
+    let client =
+        format!("/usr/bin/docker -H {} exec -i shop-db /usr/bin/mariadb --no-defaults --default-character-set=utf8mb4 -uroot -S /tmp/s", docker.host());
     let sql = |text: &str| {
         let out = std::process::Command::new("sh").args(["-c", &format!("{client} -N -B -e \"{text}\"")]).output().expect("docker");
         out.status.success().then(|| String::from_utf8_lossy(&out.stdout).into_owned())
