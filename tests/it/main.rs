@@ -33,6 +33,7 @@ mod mysql9;
 mod nacos;
 mod playbook;
 mod playbook_actions;
+mod playbook_ik;
 mod playbook_mysql;
 mod playbook_nodes;
 mod playbook_real;
@@ -75,6 +76,7 @@ fn main() -> ExitCode {
         mysql9::tests(),
         playbook::tests(),
         playbook_actions::tests(),
+        playbook_ik::tests(),
         playbook_nodes::tests(),
         playbook_mysql::tests(),
         playbook_real::tests(),
