@@ -17,6 +17,7 @@ library! {
         "ik-analyzer-pods"
         "mysql-replication"
         "node-prepare"
+        "container-runtime"
         "metrics-server"
         "redis-cluster"
         "registry-mirror"

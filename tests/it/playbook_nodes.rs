@@ -5,11 +5,24 @@ use libtest_mimic::Trial;
 use crate::components::case;
 use crate::playbook::{Desk, Ran};
 use crate::rig::mirror::{PASSWORD, Registry, Store, Tokens, USER, certificate};
-use crate::rig::sshd::Lab;
+use crate::rig::sshd::{Host, Lab};
 use crate::rig::stub::stub_on;
 
 pub fn tests() -> Vec<Trial> {
-    vec![case("playbook: registry-mirror, every way that a mirror can be of no use", &["sshd", "netns", "registry", "curl"], registry_mirror)]
+    vec![
+        case("playbook: registry-mirror, every way that a mirror can be of no use", &["sshd", "netns", "registry", "curl"], registry_mirror),
+        case(
+            "playbook: container-runtime with containerd and with docker, twice, and taken back",
+            &["sshd", "netns", "registry", "containerd", "docker"],
+            container_runtime,
+        ),
+    ]
+}
+
+/// The oldest run of a desk but `later`.
+fn run_before(desk: &Desk, later: usize) -> String {
+    let runs: serde_json::Value = serde_json::from_str(&desk.run(&["playbook", "runs", "--json"]).expect(0).out).expect("JSON");
+    runs["runs"].as_array().and_then(|r| r.get(later)).expect("a run")["run"].as_str().expect("a name").to_owned()
 }
 
 fn run(desk: &Desk, words: &[&str]) -> Ran {
@@ -125,4 +138,110 @@ fn registry_mirror() {
     assert!(ran.out.contains(&format!("fastest: {}", http(&second))), "the one that all reach:\n{}", ran.out);
     let refused = run(&desk, &["registry-mirror", "-e", "nodes=all", "-e", "mirrors=mirror.example.com"]).expect(2);
     assert!(refused.err.contains("https:// is not guessed"), "{}", refused.err);
+}
+
+/// A containerd with an init script: these hosts have no systemd. What it keeps cannot lie on an overlay.
+const CONTAINERD: &str = r#"
+mkdir -p /var/lib/containerd && mount -t tmpfs tmpfs /var/lib/containerd
+rm -f /lib/systemd/system/containerd.service /etc/cni/net.d/*
+cat >/etc/init.d/containerd <<'INIT'
+#!/bin/sh
+### BEGIN INIT INFO
+# Provides: containerd
+# Required-Start: $remote_fs
+# Required-Stop: $remote_fs
+# Default-Start: 2 3 4 5
+# Default-Stop: 0 1 6
+### END INIT INFO
+p=/run/containerd.pid
+start() {
+  start-stop-daemon --start --quiet --oknodo --background --make-pidfile --pidfile $p --output /var/log/containerd.log --exec /usr/bin/containerd
+  n=0; until ctr version >/dev/null 2>&1; do n=$((n+1)); [ $n -lt 600 ] || exit 1; sleep 0.1; done
+}
+# Nobody waits for it here: what has ended keeps its number.
+stop() { [ ! -e $p ] || { kill $(cat $p); while readlink /proc/$(cat $p)/exe >/dev/null; do sleep 0.1; done; rm -f $p; }; }
+case $1 in start) start ;; stop) stop ;; restart) stop; start ;; status) start-stop-daemon --status --pidfile $p ;; esac
+INIT
+chmod 755 /etc/init.d/containerd
+"#;
+
+/// Debian's own init script, without the limits that only a whole machine may set.
+const DOCKER: &str = r#"
+mkdir -p /var/lib/docker && mount -t tmpfs tmpfs /var/lib/docker
+sed -i 's/ulimit .*/:/; s/--retry 10/--retry TERM\/3/' /etc/init.d/docker
+printf 'DOCKER_OPTS="--iptables=false --bridge=none"\n' >/etc/default/docker
+mkdir -p /etc/docker && printf '{"labels": ["site=kept"], "max-concurrent-downloads": 2}' >/etc/docker/daemon.json
+"#;
+
+fn container_runtime() {
+    let lab = Lab::new();
+    // One as docker's package leaves it, one as Debian's does and without crictl.
+    let off = "printf '# kept\ndisabled_plugins = [\"cri\"]\n' >/etc/containerd/config.toml; update-rc.d containerd remove; rm -rf /etc/crictl.yaml\n";
+    let plain = "rm -f /usr/local/bin/crictl /usr/bin/crictl; update-rc.d containerd remove\n";
+    let hosts = [lab.host("k8s-1").setup(CONTAINERD).setup(off).start(), lab.host("k8s-2").setup(CONTAINERD).setup(plain).start()];
+    let old = lab.host("old-1").setup(DOCKER).start();
+    let store = Store::new();
+    let mirror = Registry::open(&lab.gateway(), &store);
+    mirror.push("pause", "3.10");
+    mirror.push("google_containers/pause", "3.2");
+    let desk = Desk::new(&lab, &[&hosts[0], &hosts[1], &old]);
+    let state = |host: &Host| {
+        host.run(
+            "cat /etc/containerd/config.toml; ls -A /etc/containerd /etc/crictl.yaml 2>&1; cat /etc/docker/daemon.json 2>&1; pgrep -x containerd; pgrep -x dockerd; ls /etc/rc3.d | grep containerd; true",
+        )
+    };
+    let before = [state(&hosts[0]), state(&hosts[1]), state(&old)];
+
+    // A mirror that is not there: the runtime's own words, what they mean, and all of it taken back.
+    let words = |mirrors: &str| ["container-runtime".to_owned(), "-e".to_owned(), "nodes=k8s-*".to_owned(), "-e".to_owned(), format!("mirrors={mirrors}")];
+    let all = |mirrors: &str| {
+        let words = words(mirrors);
+        run(&desk, &words.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let refused = all(&format!("registry.k8s.io=http://{}:9", lab.gateway())).expect(2);
+    assert!(refused.err.contains("Run the playbook registry-mirror"), "{}\n{}", refused.out, refused.err);
+    desk.run(&["--write", "playbook", "undo", &run_before(&desk, 0), "--yes"]).expect(0);
+    assert_eq!([state(&hosts[0]), state(&hosts[1])], before[..2], "taken back");
+
+    let mirrors = format!("registry.k8s.io=http://{0},docker.io=http://{0}", mirror.address());
+    let ran = all(&mirrors).expect(0);
+    for host in &hosts {
+        assert!(ran.count(host.name(), "changed") >= 7, "{}", ran.out);
+        let dump = host.run("containerd config dump");
+        for line in
+            ["SystemdCgroup = true", "sandbox_image = \"registry.k8s.io/pause:3.10\"", "config_path = \"/etc/containerd/certs.d\"", "disabled_plugins = []"]
+        {
+            assert!(dump.contains(line), "{}: {line}\n{dump}", host.name());
+        }
+        assert_eq!(host.run("ctr -n k8s.io images ls -q | grep -c ^registry.k8s.io/pause:3.10").trim(), "1");
+    }
+    assert!(hosts[0].run("cat /etc/containerd/config.toml").contains("# kept"), "the rest of the file stays");
+    assert!(mirror.asked().contains("/v2/pause/manifests/3.10?ns=registry.k8s.io"), "through the mirror:\n{}", mirror.asked());
+    let again = all(&mirrors).expect(0);
+    assert_eq!((again.count("k8s-1", "changed"), again.count("k8s-2", "changed")), (0, 0), "{}", again.out);
+    desk.run(&["--write", "playbook", "undo", &run_before(&desk, 1), "--yes"]).expect(0);
+    assert_eq!([state(&hosts[0]), state(&hosts[1])], before[..2], "taken back");
+    // Mirrors in the old form and the new one exclude each other: said before anything is written.
+    hosts[0].run("printf 'version = 2\\n[plugins.\"io.containerd.grpc.v1.cri\".registry.mirrors.\"docker.io\"]\\n  endpoint = [\"http://x\"]\\n' >/etc/containerd/config.toml");
+    let text = hosts[0].run("cat /etc/containerd/config.toml");
+    let refused = all(&mirrors).expect(2);
+    assert!(refused.err.contains("exclude each other") && hosts[0].run("cat /etc/containerd/config.toml") == text, "{}", refused.err);
+
+    // docker, for a Kubernetes that still speaks to it; nobody's settings are lost.
+    let docker = format!("mirrors=docker.io=http://{}", mirror.address());
+    let words =
+        ["container-runtime", "-e", "nodes=old-1", "-e", "runtime=docker", "-e", "cgroup=cgroupfs", "-e", "image_repository=google_containers", "-e", &docker];
+    let refused = run(&desk, &words).expect(2);
+    assert!(refused.err.contains("no longer speaks to docker"), "{}", refused.err);
+    let words = [&words[..], &["-e", "kubernetes=1.20.2"]].concat();
+    let ran = run(&desk, &words).expect(0);
+    assert!(ran.count("old-1", "changed") >= 3, "{}", ran.out);
+    let said = old.run(
+        "docker info -f '{{.CgroupDriver}} {{.Labels}} {{range .RegistryConfig.Mirrors}}{{.}}{{end}}'; docker images -q google_containers/pause:3.2 | wc -l",
+    );
+    assert_eq!(said, format!("cgroupfs [site=kept] http://{}/\n1\n", mirror.address()));
+    assert!(old.run("cat /etc/docker/daemon.json").contains("\"max-concurrent-downloads\": 2"));
+    assert_eq!(run(&desk, &words).expect(0).count("old-1", "changed"), 0);
+    desk.run(&["--write", "playbook", "undo", &run_before(&desk, 1), "--yes"]).expect(0);
+    assert_eq!(state(&old), before[2], "taken back");
 }

@@ -119,6 +119,11 @@ impl Registry {
         Self::start(host, store, &[("issuer", &tokens.certificate)], &auth)
     }
 
+    /// What it was asked for, line by line.
+    pub fn asked(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).expect("log")
+    }
+
     /// `HOST:PORT`.
     pub fn address(&self) -> &str {
         &self.address
