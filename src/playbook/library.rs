@@ -18,6 +18,8 @@ library! {
         "mysql-replication"
         "node-prepare"
         "container-runtime"
+        "kubeadm-init"
+        "kubeadm-join"
         "metrics-server"
         "redis-cluster"
         "registry-mirror"

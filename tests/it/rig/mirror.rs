@@ -27,7 +27,7 @@ blob() {
 put() { curl -fsS -X PUT -H "Content-Type: $1" --data-binary @"$2" "$base/v2/$name/manifests/$3"; }
 docker=application/vnd.docker
 diff=sha256:$(gzip -dc layer.tgz | sha256sum | cut -c1-64)
-printf '{"architecture":"amd64","os":"linux","config":{"Cmd":["/bin/sh","-c","exec sleep 100000"],"Env":["PATH=/bin"]},"rootfs":{"type":"layers","diff_ids":["%s"]}}' "$diff" >config.json
+printf '{"architecture":"amd64","os":"linux","config":{"Cmd":["/bin/sh","-c","exec sleep 100000"],"Env":["PATH=/usr/local/bin:/bin"]},"rootfs":{"type":"layers","diff_ids":["%s"]}}' "$diff" >config.json
 config=$(blob config.json) layer=$(blob layer.tgz)
 printf '{"schemaVersion":2,"mediaType":"%s.distribution.manifest.v2+json","config":{"mediaType":"%s.container.image.v1+json","size":%s,"digest":"%s"},"layers":[{"mediaType":"%s.image.rootfs.diff.tar.gzip","size":%s,"digest":"%s"}]}' \
   $docker $docker "$(stat -c %s config.json)" "$config" $docker "$(stat -c %s layer.tgz)" "$layer" >image.json
@@ -131,15 +131,28 @@ impl Registry {
 
     /// Puts the image of one busybox into it.
     pub fn push(&self, name: &str, tag: &str) {
+        self.push_with(name, tag, &[]);
+    }
+
+    /// The same with programs in /usr/local/bin, and the libraries that they need.
+    pub fn push_with(&self, name: &str, tag: &str, programs: &[&Path]) {
         let work = self.dir.path().join("push");
+        let _ = fs::remove_dir_all(&work);
         let bin = work.join("root/bin");
         fs::create_dir_all(&bin).expect("bin");
         fs::copy("/usr/bin/busybox", bin.join("busybox")).expect("busybox");
-        for tool in ["sh", "sleep", "true", "echo", "cat"] {
+        for tool in ["sh", "sleep", "true", "echo", "cat", "ping", "ip", "nslookup", "wget", "touch", "ls", "httpd", "mkdir"] {
             let _ = std::os::unix::fs::symlink("busybox", bin.join(tool));
         }
+        for program in programs {
+            let (program, root) = (program.display(), work.join("root"));
+            let root = root.display();
+            sh(&format!(
+                "mkdir -p {root}/usr/local/bin {root}/tmp {root}/etc && cp {program} {root}/usr/local/bin/ && ldd {program} 2>/dev/null | grep -o '/[^ ]*' | while read -r l; do mkdir -p {root}/$(dirname $l) && cp -L $l {root}/$l; done; true"
+            ));
+        }
         let work = work.display();
-        sh(&format!("cd {work} && tar -C root -cf - . | gzip -n >layer.tgz && base=http://{} name={name} tag={tag}\n{PUSH}", self.address));
+        sh(&format!("cd {work} && tar -C root -cf - . | gzip -1 -n >layer.tgz && base=http://{} name={name} tag={tag}\n{PUSH}", self.address));
     }
 }
 

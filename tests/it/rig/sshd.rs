@@ -143,7 +143,15 @@ impl Lab {
     }
 
     pub fn host(&self, name: &str) -> HostBuilder<'_> {
-        HostBuilder { lab: self, name: name.to_owned(), net: Net::Outer, users: Vec::new(), options: Vec::new(), setup: String::new() }
+        HostBuilder {
+            lab: self,
+            name: name.to_owned(),
+            net: Net::Outer,
+            users: Vec::new(),
+            options: Vec::new(),
+            setup: String::new(),
+            cgroups: Cgroups::Shared,
+        }
     }
 }
 
@@ -160,7 +168,40 @@ pub struct HostBuilder<'a> {
     users: Vec<User>,
     options: Vec<String>,
     setup: String,
+    cgroups: Cgroups,
 }
+
+/// Whether a host that runs containers has a tree of cgroups of its own: two kubelets in one tree end each other's pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cgroups {
+    Shared,
+    Own,
+}
+
+/// Moves the shell into groups of its own, which become the roots of what the host sees, and goes on as its arguments say.
+const OWN_CGROUPS: &str = r#"
+set -e
+name=$1; shift
+if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+  mkdir -p /sys/fs/cgroup/$name; echo $$ >/sys/fs/cgroup/$name/cgroup.procs
+else
+  for group in /sys/fs/cgroup/*/cgroup.procs; do
+    own=${group%/*}/$name; mkdir -p $own
+    for f in cpuset.cpus cpuset.mems; do [ ! -e $own/$f ] || cat ${group%/*}/$f >$own/$f; done
+    echo $$ >$own/cgroup.procs
+  done
+fi
+exec unshare --cgroup "$@"
+"#;
+
+/// The same tree, seen from inside.
+const SEEN_CGROUPS: &str = r#"
+if [ -e /old/sys/fs/cgroup/cgroup.controllers ]; then mount -t cgroup2 cgroup2 /sys/fs/cgroup; else
+  mount -t tmpfs tmpfs /sys/fs/cgroup
+  for c in cpu cpuacct cpuset memory devices freezer blkio pids; do mkdir /sys/fs/cgroup/$c; mount -t cgroup -o $c cgroup /sys/fs/cgroup/$c; done
+  mkdir /sys/fs/cgroup/systemd; mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd
+fi
+"#;
 
 impl HostBuilder<'_> {
     pub fn net(mut self, net: Net) -> Self {
@@ -174,6 +215,11 @@ impl HostBuilder<'_> {
     /// A line of sshd_config; it stands before the rig's own and so wins.
     pub fn option(mut self, line: &str) -> Self {
         self.options.push(line.to_owned());
+        self
+    }
+    /// With cgroups of its own, for a kubelet.
+    pub fn cgroups(mut self) -> Self {
+        self.cgroups = Cgroups::Own;
         self
     }
     /// Shell lines run as root inside before sshd starts.
@@ -211,6 +257,7 @@ impl HostBuilder<'_> {
             users: self.users,
             options: self.options,
             setup: self.setup,
+            cgroups: self.cgroups,
             dir,
             child: None,
         };
@@ -232,6 +279,7 @@ pub struct Host {
     users: Vec<User>,
     options: Vec<String>,
     setup: String,
+    cgroups: Cgroups,
     dir: PathBuf,
     known_hosts: PathBuf,
     key: PathBuf,
@@ -345,7 +393,7 @@ mkdir -p run/sshd run/lock old lab
 mount --bind {dir} lab
 pivot_root . old
 mount -t proc proc /proc
-umount -l /old
+{cgroups}umount -l /old
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 echo {name} >/etc/hostname
 printf '127.0.0.1 localhost {name}\n' >/etc/hosts
@@ -358,6 +406,7 @@ exec /usr/sbin/sshd -D -f /lab/sshd_config -E /lab/sshd.log
 "#,
             name = self.name,
             dir = self.dir.display(),
+            cgroups = if self.cgroups == Cgroups::Own { SEEN_CGROUPS } else { "" },
             setup = self.setup,
         )
     }
@@ -368,8 +417,17 @@ exec /usr/sbin/sshd -D -f /lab/sshd_config -E /lab/sshd.log
         fs::write(self.dir.join("sshd_config"), self.config()).expect("sshd_config");
         fs::write(self.dir.join("init.sh"), self.init()).expect("init.sh");
         let errors = fs::File::create(self.dir.join("init.log")).expect("init.log");
-        let child = Command::new("ip")
-            .args(["netns", "exec", &self.ns, "unshare", "--uts", "--mount", "--ipc", "--pid", "--fork", "--kill-child", "sh"])
+        let mut command = match self.cgroups {
+            Cgroups::Shared => Command::new("ip"),
+            // `ip netns exec` hides the cgroups.
+            Cgroups::Own => Command::new("nsenter"),
+        };
+        match self.cgroups {
+            Cgroups::Shared => command.args(["netns", "exec", &self.ns, "unshare"]),
+            Cgroups::Own => command.arg(format!("--net=/run/netns/{}", self.ns)).args(["sh", "-c", OWN_CGROUPS, "sh", &self.ns]),
+        };
+        let child = command
+            .args(["--uts", "--mount", "--ipc", "--pid", "--fork", "--kill-child", "sh"])
             .arg(self.dir.join("init.sh"))
             .env_clear()
             .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
@@ -488,5 +546,18 @@ impl Drop for Host {
         }
         let veths: String = self.legs.iter().map(|(leg, _)| format!("; ip link del {}", self.veth(*leg))).collect();
         quietly(&format!("ip netns del {}{veths}", self.ns));
+        if self.cgroups == Cgroups::Own {
+            let gone = || {
+                sh(&format!(
+                    "find /sys/fs/cgroup -maxdepth 2 -name {0} | xargs -r -I D find D -depth -type d -exec rmdir {{}} + 2>/dev/null; find /sys/fs/cgroup -maxdepth 2 -name {0} | wc -l",
+                    self.ns
+                ))
+            };
+            // What is still ending in them holds them for a moment.
+            let start = std::time::Instant::now();
+            while gone().trim() != "0" && start.elapsed() < Duration::from_secs(10) {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
     }
 }
