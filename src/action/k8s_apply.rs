@@ -5,7 +5,7 @@ use futures::future::BoxFuture;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use super::{args, deploy, kube as api, way};
+use super::{args, deploy, kube as api, restore, way};
 use crate::model::catalog::{ActionSpec, Field, FieldKind, Others, Place, Touches};
 use crate::port::action::{Action, ActionCx, ActionError, Args, Ended, Found, Hindrance, Outcome, Standing, Stream};
 
@@ -22,6 +22,8 @@ static SPEC: ActionSpec = ActionSpec {
         Field::optional("mirror", FieldKind::Text),
         Field::optional("sha256", FieldKind::Text),
         Field::optional("force", FieldKind::Switch),
+        // The objects were read from the server: what it had allotted stays its own.
+        Field::optional("restore", FieldKind::Switch),
         // Other images than the manifest names: registry, tag, keep.
         Field::optional("retag", FieldKind::Map),
         way::CLUSTER,
@@ -73,8 +75,10 @@ async fn one(kinds: &mut api::Kinds, given: &Args, object: &DynamicObject, how: 
         Ok(before) => before,
         Err(e) => return Ok(Err(format!("{title}: {}", api::words(&e)))),
     };
-    let mut wanted = object.clone();
-    wanted.metadata.managed_fields = None;
+    let mut wanted = restore::without_own(object);
+    if args::switch(given, "restore").unwrap_or(false) {
+        restore::without_allotted(&mut wanted);
+    }
     wanted.metadata.namespace = namespace;
     let after = match api::ask(resource.patch(&name, &params(given, how), &Patch::Apply(&wanted))).await? {
         Ok(after) => after,
@@ -86,6 +90,13 @@ async fn one(kinds: &mut api::Kinds, given: &Args, object: &DynamicObject, how: 
     let new = api::yaml(&api::veiled(api::bare(&after)));
     let made = if old == new { Made::Same } else { Made::Different(deploy::lines_that_differ(&old, &new)) };
     Ok(Ok((made, title, remembered)))
+}
+
+/// What names an object, and no more.
+fn stub(object: &DynamicObject, namespace: &str) -> Value {
+    let types = object.types.clone().unwrap_or_default();
+    let namespace = object.metadata.namespace.as_deref().unwrap_or(namespace);
+    json!({ "apiVersion": types.api_version, "kind": types.kind, "metadata": { "name": object.metadata.name, "namespace": namespace } })
 }
 
 async fn check(given: &Args, cx: &ActionCx) -> Result<Found, ActionError> {
@@ -134,7 +145,7 @@ async fn run(given: &Args, cx: &ActionCx) -> Result<Outcome, ActionError> {
                 };
                 changed |= differs;
                 cx.live.line(Stream::Out, &format!("{title} {word}"));
-                done.push(json!({ "object": title, "result": word }));
+                done.push(json!({ "object": title, "result": word, "stub": stub(object, &kinds.namespace) }));
             }
             Ok(Err(why)) => {
                 end = Ended::Failed(why);

@@ -9,6 +9,7 @@ mod kube;
 pub mod kube_inspect;
 mod plain;
 mod remote;
+mod restore;
 mod retag;
 mod way;
 

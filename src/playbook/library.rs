@@ -24,6 +24,11 @@ library! {
         "redis-cluster"
         "registry-mirror"
         "redis-sentinel"
+        "rabbitmq-cluster"
+        "nacos"
+        "elasticsearch"
+        "app-rollout"
+        "etcd-snapshot"
         "sql-import";
     files:
         "mysql/replication.cnf"

@@ -40,6 +40,11 @@ impl Java {
         self.child = Some(child);
     }
 
+    /// Has it ended by itself?
+    pub fn ended(&mut self) -> bool {
+        self.child.as_mut().is_none_or(|c| c.try_wait().is_ok_and(|s| s.is_some()))
+    }
+
     /// The end of what it printed.
     pub fn said(&self) -> String {
         let text = std::fs::read_to_string(&self.out).unwrap_or_default();

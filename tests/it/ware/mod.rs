@@ -1,7 +1,12 @@
 //! Carried playbooks for middleware and applications on real servers: each twice, the second time without a change, then taken back
 //! and compared.
 
+mod cluster;
+mod configs;
+mod etcd;
 mod import;
+mod rollout;
+mod search;
 mod sentinel;
 
 use libtest_mimic::Trial;
@@ -17,6 +22,19 @@ pub fn tests() -> Vec<Trial> {
         case("playbook: sql-import on a host: refused, over what was there, and taken back", &["sshd", "netns", "mariadb"], import::on_host),
         case("playbook: sql-import into a container, twice, and taken back", &["docker", "mariadb"], import::into_container),
         case("playbook: sql-import into a pod, twice, and taken back", &["kubernetes", "kubectl", "mariadb"], beside_others(import::into_pod)),
+        case(
+            "playbook: rabbitmq-cluster of three hosts, a node taken out, mirrors, and taken back",
+            &["sshd", "netns", "rabbitmq", "curl", "drills"],
+            cluster::joined,
+        ),
+        case("playbook: nacos, a folder of configurations on every server, written over, and taken back", &["nacos", "curl", "drills"], configs::imported),
+        case(
+            "playbook: elasticsearch, three masters and three data nodes, and taken back",
+            &["sshd", "netns", "elasticsearch", "curl", "drills"],
+            search::built,
+        ),
+        case("playbook: app-rollout, a release that nobody can pull, and taken back", &["kubernetes", "kubectl"], beside_others(rollout::there_and_back)),
+        case("playbook: etcd-snapshot with certificates, a damaged one noticed, and taken back", &["sshd", "netns", "etcd", "curl"], etcd::taken),
     ]
 }
 
