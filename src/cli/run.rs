@@ -54,7 +54,12 @@ pub fn main() -> ExitCode {
 fn with_sources(args: &Args, catalog: &Catalog) -> io::Result<u8> {
     // Whoever installed one already has the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("quarterdeck").enable_all().build()?;
+    let mut runtime = match &args.command {
+        // A pipe carries one thing at a time: between two threads most of its work would be to wake the other.
+        Some(Command::Logs(_)) => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = runtime.worker_threads(2).thread_name("quarterdeck").enable_all().build()?;
     let end = if let Some(Command::Demo(options)) = &args.command {
         // It has a configuration of its own and leaves nothing behind, no log either.
         runtime.block_on(demo::run(&args.global, options, catalog))

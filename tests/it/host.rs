@@ -71,7 +71,7 @@ fn this_machine() {
     assert_eq!(host.identity.boot_id.expect("boot id").to_string(), read("/proc/sys/kernel/random/boot_id"));
     assert!(read("/etc/os-release").contains(&host.identity.os), "{}", host.identity.os);
     let uptime: f64 = read("/proc/uptime").split(' ').next().expect("uptime").parse().expect("number");
-    assert!((uptime - v.uptime_seconds as f64).abs() < 5.0);
+    assert!((uptime - v.uptime_seconds as f64).abs() < 15.0);
     let total: u64 = read("/proc/meminfo").lines().next().expect("MemTotal").split_whitespace().nth(1).expect("kB").parse().expect("number");
     assert_eq!(v.memory_total_bytes, total * 1024);
     assert!(v.memory_available_bytes > 0 && v.memory_available_bytes <= v.memory_total_bytes);
@@ -85,7 +85,10 @@ fn this_machine() {
     let words: Vec<&str> = df.split_whitespace().collect();
     assert_eq!(total_bytes >> 10, words[1].parse::<u64>().expect("size"));
     assert!((used_percent - words[4].trim_end_matches('%').parse::<f64>().expect("percent")).abs() < 2.0, "{used_percent} {df}");
-    assert!(!v.nics.is_empty() && v.nics.iter().all(|n| n.received_bytes_per_second.is_some()));
+    // Others come and go meanwhile, with the networks of other tests: those that were there from the start have rates.
+    let known: Vec<&str> = first.vitals.iter().flat_map(|v| &v.nics).map(|n| n.name.as_str()).collect();
+    let old: Vec<_> = v.nics.iter().filter(|n| known.contains(&n.name.as_str())).collect();
+    assert!(!old.is_empty() && old.iter().all(|n| n.received_bytes_per_second.is_some()), "{:?}", v.nics);
     assert_eq!(v.pressure.is_some(), Path::new("/proc/pressure/cpu").exists());
     assert_eq!(v.failed_units.is_some(), Path::new("/run/systemd/system").exists());
     assert_eq!(heard.state, SourceState::Live);
@@ -260,8 +263,8 @@ fn frozen() {
     host.freeze();
     let start = std::time::Instant::now();
     let state = watch.until("the freeze is noticed", Duration::from_secs(10), |h| (h.state != SourceState::Live).then_some(h.state));
-    // Three intervals of a second, and a little for the machine that runs this.
-    assert!(state == SourceState::Stale && start.elapsed() < Duration::from_millis(3900), "{state:?} after {:?}", start.elapsed());
+    // Three intervals of a second, and as much again for the machine that runs this.
+    assert!(state == SourceState::Stale && start.elapsed() < Duration::from_secs(6), "{state:?} after {:?}", start.elapsed());
     assert!(watch.heard().error.contains("no answer from here"), "{}", watch.heard().error);
     host.thaw();
     watch.until("it heals by itself", Duration::from_secs(10), |h| (h.state == SourceState::Live && h.end.is_none()).then_some(()));

@@ -177,7 +177,7 @@ impl Live {
     pub fn pod_when(&self, name: &str, limit: u64, wanted: impl Fn(&Pod) -> bool) -> Pod {
         let mut last = None;
         let start = Instant::now();
-        while start.elapsed() < Duration::from_secs(limit) {
+        while start.elapsed() < Duration::from_secs(limit) * crate::rig::BUSY {
             last = self.pod(name);
             if let Some(pod) = last.as_ref().filter(|p| wanted(p)) {
                 return pod.clone();

@@ -40,7 +40,7 @@ fn until(terminal: &Terminal, what: &str, test: impl Fn(&str) -> bool) -> String
         if test(&text) {
             return text;
         }
-        assert!(start.elapsed() < FAILOVER, "{what}: never; the screen:\n{text}");
+        assert!(start.elapsed() < FAILOVER * crate::rig::BUSY, "{what}: never; the screen:\n{text}");
         std::thread::sleep(Duration::from_millis(100));
     }
 }

@@ -13,7 +13,7 @@ use crate::cockpit::configure_hosts;
 use crate::components::{case, said};
 use crate::kube::{Space, admin, beside_others};
 use crate::rig::docker::{Docker, carried};
-use crate::rig::eventually;
+use crate::rig::{BUSY, eventually};
 use crate::rig::sshd::Lab;
 use crate::rig::terminal::{Terminal, binary, command, environment};
 
@@ -57,7 +57,7 @@ fn well(home: &Path) -> Value {
         if group["verdict"] == "ok" && roles(&group).len() == 2 {
             return group;
         }
-        assert!(start.elapsed() < SOON, "two members, and all well: {group:#}");
+        assert!(start.elapsed() < SOON * BUSY, "two members, and all well: {group:#}");
     }
 }
 
@@ -66,7 +66,7 @@ fn well(home: &Path) -> Value {
 fn until(terminal: &Terminal, what: &str, test: impl Fn(&str) -> bool) {
     let start = std::time::Instant::now();
     while !test(&terminal.text()) {
-        assert!(start.elapsed() < SOON, "{what}: never; the screen:\n{}", terminal.text());
+        assert!(start.elapsed() < SOON * BUSY, "{what}: never; the screen:\n{}", terminal.text());
         std::thread::sleep(Duration::from_millis(100));
     }
 }

@@ -17,6 +17,8 @@ pub enum Stamps {
     Within { zone: i64 },
     /// Nowhere: the moment of arrival.
     Arrival,
+    /// Nobody looks at single lines: the whole lines that came together stand under one mark, at the moment of arrival.
+    Unasked,
 }
 
 /// Cuts one stream into lines.
@@ -127,6 +129,10 @@ impl Lines {
     }
 
     fn mark(&mut self, bytes: Bytes, now: Stamp) -> Chunk {
+        if self.stamps == Stamps::Unasked {
+            let mark = Mark { start: 0, end: u32::try_from(bytes.len().saturating_sub(1)).unwrap_or(u32::MAX), stamp: now, cut: 0 };
+            return Chunk { bytes, marks: vec![mark] };
+        }
         let mut marks = Vec::with_capacity(bytes.len() / 64 + 1);
         let mut start = 0;
         for end in memchr::memchr_iter(b'\n', &bytes) {
@@ -139,14 +145,14 @@ impl Lines {
     fn line(&mut self, bytes: &[u8], start: usize, end: usize, now: Stamp) -> Mark {
         let text = &bytes[start..end];
         let (stamp, skipped) = match self.stamps {
-            Stamps::Arrival => (now, 0),
+            Stamps::Arrival | Stamps::Unasked => (now, 0),
             Stamps::Prefixed => match Stamp::split(text) {
                 Some((stamp, rest)) => (stamp, text.len() - rest.len()),
                 None => (self.last.unwrap_or(now), 0),
             },
             Stamps::Within { zone } => (super::stamps::within(text, zone, now).or(self.last).unwrap_or(now), 0),
         };
-        self.last = (self.stamps != Stamps::Arrival).then_some(stamp);
+        self.last = (!matches!(self.stamps, Stamps::Arrival | Stamps::Unasked)).then_some(stamp);
         let kept = (end - start - skipped).min(self.longest);
         let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         Mark { start: place(start + skipped), end: place(start + skipped + kept), stamp, cut: place(end - start - skipped - kept) }
@@ -194,6 +200,17 @@ mod tests {
         whole.extend_from_slice(b"\nnext\n");
         let got = all(&mut Lines::new(Stamps::Arrival), &[&whole]);
         assert_eq!((got[0].1.len(), got[0].2 as usize, got[1].1.as_str()), (LONGEST_LINE, (10 << 20) - LONGEST_LINE, "next"));
+    }
+
+    #[test]
+    fn lines_that_nobody_looks_at_stay_together_however_they_are_cut() {
+        let text = b"one\n\ntwo\nlast";
+        for at in 0..text.len() {
+            let (a, b) = text.split_at(at);
+            let got = all(&mut Lines::new(Stamps::Unasked), &[a, b]);
+            assert!(got.len() <= 3, "cut at {at}: {got:?}");
+            assert_eq!(got.iter().map(|(_, t, _)| t.as_str()).collect::<Vec<_>>().join("\n").as_bytes(), text, "cut at {at}");
+        }
     }
 
     #[test]

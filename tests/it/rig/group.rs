@@ -137,7 +137,7 @@ impl Watched {
     /// Waits for a picture that `fits`; the panic shows the last one.
     #[track_caller]
     pub fn wait(&self, what: &str, limit: Duration, fits: impl Fn(&Group) -> bool) -> Group {
-        let start = Instant::now();
+        let (start, limit) = (Instant::now(), limit * super::BUSY);
         loop {
             let group = self.group();
             if let Some(group) = &group

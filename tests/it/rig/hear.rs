@@ -76,7 +76,7 @@ impl Hear {
             if let Some(found) = probe(self) {
                 return found;
             }
-            if start.elapsed() > Duration::from_secs(limit) {
+            if start.elapsed() > Duration::from_secs(limit) * super::BUSY {
                 let lines = self.lines();
                 let tail = &lines[lines.len().saturating_sub(5)..];
                 panic!("{what}: not within {limit} s; {} lines, the last {tail:?}; notes {:?}", lines.len(), self.notes());

@@ -138,7 +138,7 @@ impl Watch {
     /// Waits until `probe` finds what it looks for; the panic shows what was heard instead.
     #[track_caller]
     pub fn until<T>(&self, what: &str, limit: Duration, probe: impl Fn(&Heard) -> Option<T>) -> T {
-        let start = std::time::Instant::now();
+        let (start, limit) = (std::time::Instant::now(), limit * super::BUSY);
         loop {
             let heard = self.heard();
             if let Some(found) = probe(&heard) {

@@ -106,7 +106,7 @@ struct Following<'a> {
 pub(super) async fn follow(asked: &Asked, who: Who) {
     let speaker = Speaker::Pod { cluster: asked.api.name.clone(), namespace: who.namespace.clone(), pod: who.pod.clone(), container: who.container.clone() };
     let stream = asked.cx.out.stream(speaker);
-    let stamps = if asked.stamps == Wanted::Stamps { Stamps::Prefixed } else { Stamps::Arrival };
+    let stamps = if asked.stamps == Wanted::Stamps { Stamps::Prefixed } else { Stamps::Unasked };
     let seed = u64::try_from(who.uid.0 >> 64).unwrap_or(1) ^ (u64::from(stream.0) << 17);
     let mut following = Following {
         asked,

@@ -76,6 +76,7 @@ pub(super) async fn pod(asked: &Asked, namespace: &Name, name: &Name, uid: Optio
             return Err(Failure::Status { code: StatusCode::BAD_REQUEST, text, retry_after: None });
         }
     }
+    let asked = &asked.of_streams(names.len());
     futures::future::join_all(names.iter().map(|c| follow(asked, who(&pod, c, run)))).await;
     Ok(())
 }

@@ -36,10 +36,18 @@ pub enum Wanted {
 impl Asked {
     pub fn new(api: Arc<Api>, query: &LogQuery, stamps: Wanted, cx: LogCx) -> Self {
         // Without stamps nothing can be cut by time, merged or carried on behind the last of so many lines.
-        let plain =
-            query.mode == Mode::Once && query.window == Window::default() && query.targets.len() == 1 && query.encoding.unwrap_or_default() == Encoding::Utf8;
+        let plain = query.mode == Mode::Once
+            && query.window == Window::default()
+            && matches!(query.targets.as_slice(), [LogTarget::Pod { .. }])
+            && query.encoding.unwrap_or_default() == Encoding::Utf8;
         let stamps = if plain { stamps } else { Wanted::Stamps };
         Self { api, window: query.window, mode: query.mode, encoding: query.encoding.unwrap_or_default(), stamps, cx }
+    }
+
+    /// For so many streams: only one that is alone needs no stamps.
+    fn of_streams(&self, count: usize) -> Self {
+        let stamps = if count == 1 { self.stamps } else { Wanted::Stamps };
+        Self { stamps, ..self.clone() }
     }
 
     fn now(&self) -> Moment {
