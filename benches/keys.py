@@ -12,9 +12,8 @@ a = argparse.ArgumentParser(usage=__doc__)
 a.add_argument("mode", choices=["echo", "filter"])
 a.add_argument("--after", type=float, default=0.3)
 a.add_argument("--keys", type=int, default=200)
-a.add_argument("cmd", nargs=argparse.REMAINDER)
-o = a.parse_args()
-cmd = o.cmd[1:] if o.cmd[:1] == ["--"] else o.cmd
+at = sys.argv.index("--") if "--" in sys.argv else a.error("-- CMD... is missing")
+o, cmd = a.parse_args(sys.argv[1:at]), sys.argv[at + 1 :]
 
 pid, fd = pty.fork()
 if pid == 0:

@@ -1,11 +1,10 @@
 //! Shared strings: fifty thousand pods name the same few hundred nodes, namespaces and states.
 
-use std::sync::Arc;
-
+use arcstr::ArcStr;
 use hashbrown::HashSet;
 
-/// A short shared string; cloning it is a reference count.
-pub type Name = Arc<str>;
+/// A short shared string, in one word: fifty thousand rows have half a dozen each. Cloning it is a reference count.
+pub type Name = ArcStr;
 
 /// Hands out one shared copy of each string it is shown.
 #[derive(Debug, Default)]
@@ -15,11 +14,11 @@ pub struct Interner {
 
 impl Interner {
     pub fn name(&mut self, text: &str) -> Name {
-        self.seen.get_or_insert_with(text, |text| Arc::from(text)).clone()
+        self.seen.get_or_insert_with(text, |text| Name::from(text)).clone()
     }
 
     /// Forgets the strings that nobody else holds any more.
     pub fn prune(&mut self) {
-        self.seen.retain(|name| Arc::strong_count(name) > 1);
+        self.seen.retain(|name| ArcStr::strong_count(name).is_none_or(|n| n > 1));
     }
 }

@@ -140,12 +140,12 @@ fn worst(reasons: &[Reason]) -> Verdict {
 impl<'a> Loom<'a> {
     /// Peers that lead and follow each other, queue by queue or shard by shard, are no tree.
     fn is_mesh(&self) -> bool {
-        let roles: BTreeSet<&str> = self.group.members.iter().map(|m| m.role.as_ref()).filter(|r| !r.is_empty()).collect();
+        let roles: BTreeSet<&str> = self.group.members.iter().map(|m| m.role.as_str()).filter(|r| !r.is_empty()).collect();
         roles.len() <= 1 && (self.group.edges.is_empty() || self.group.edges.iter().all(|e| !e.channel.is_empty()))
     }
 
     fn member(&self, address: &str) -> Option<&'a Member> {
-        self.group.members.iter().find(|m| m.address.as_ref() == address)
+        self.group.members.iter().find(|m| m.address.as_str() == address)
     }
 
     /// Those that nobody of the group feeds stand at the left, then whoever is left over (a ring has no beginning).
@@ -168,7 +168,7 @@ impl<'a> Loom<'a> {
             self.root(root);
         }
         for member in &group.members {
-            if !self.told.contains(member.address.as_ref()) {
+            if !self.told.contains(member.address.as_str()) {
                 self.root(member);
             }
         }
@@ -181,7 +181,7 @@ impl<'a> Loom<'a> {
 
     fn followers(&mut self, of: &str, before: &str) {
         let group = self.group;
-        let edges: Vec<&Edge> = group.edges.iter().filter(|e| e.from.as_ref() == of && e.to.as_ref() != of).collect();
+        let edges: Vec<&Edge> = group.edges.iter().filter(|e| e.from.as_str() == of && e.to.as_str() != of).collect();
         let (branch, trunk) = (self.say.glyphs.joints[7], self.say.glyphs.vertical);
         let (last, rule) = (self.say.glyphs.joints[3], self.say.glyphs.horizontal);
         for (i, edge) in edges.iter().enumerate() {
@@ -189,7 +189,7 @@ impl<'a> Loom<'a> {
             let head = format!("{before}{}{rule}", if end { last } else { branch });
             let below = format!("{before}{} ", if end { " " } else { trunk });
             let Some(member) = self.member(&edge.to) else { continue };
-            let again = self.told.contains(member.address.as_ref());
+            let again = self.told.contains(member.address.as_str());
             self.line(member, Some(edge), &head, &below);
             if !again {
                 self.followers(&member.address, &below);
@@ -250,7 +250,7 @@ impl<'a> Loom<'a> {
         channels.dedup();
         for (i, channel) in channels.iter().enumerate() {
             let end = i + 1 == channels.len();
-            let edges: Vec<&Edge> = group.edges.iter().filter(|e| e.from == member.address && e.channel.as_ref() == *channel).collect();
+            let edges: Vec<&Edge> = group.edges.iter().filter(|e| e.from == member.address && e.channel.as_str() == *channel).collect();
             let glyphs = self.say.glyphs;
             let mut line = Strand::default();
             line.add(format!("{}{} ", glyphs.joints[if end { 3 } else { 7 }], glyphs.horizontal), "text.dim");

@@ -1,5 +1,6 @@
 //! From a chosen context to a client.
 
+use hyper_util::client::legacy::connect::{Connection, HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use kube::client::{ClientBuilder, ConfigExt};
 use kube::config::{KubeConfigOptions, Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext};
@@ -35,19 +36,42 @@ pub(super) async fn config(chosen: &Chosen, compression: bool) -> Result<Config,
     Ok(config)
 }
 
+/// A connection reads ahead so far. What hyper takes by itself (400 kB) is held once a kind while the lists of a large cluster come.
+const READ_AHEAD: usize = 64 << 10;
+
 /// A client for it; through `via` where that is given, so that a proxy of the kubeconfig does not apply.
 pub(super) fn client(config: &Config, via: Option<&Dialer>) -> Result<Client, SourceError> {
     let failed = |e: &dyn std::error::Error| broken(&format!("no client for {}: {}", config.cluster_url, chain(e)));
-    let Some(dialer) = via else {
-        return ClientBuilder::try_from(config.clone()).map(ClientBuilder::build).map_err(|e| failed(&e));
+    let made = match via {
+        Some(dialer) => over(config, Connector(dialer.clone())),
+        // The proxies' own handshakes are kube's to make.
+        None if config.proxy_url.is_some() => ClientBuilder::try_from(config.clone()).map(ClientBuilder::build),
+        None => {
+            let mut direct = HttpConnector::new();
+            direct.enforce_http(false);
+            direct.set_connect_timeout(config.connect_timeout);
+            over(config, direct)
+        }
     };
-    let https = config.rustls_https_connector_with_connector(Connector(dialer.clone())).map_err(|e| failed(&e))?;
-    let hyper = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build::<_, kube::client::Body>(https);
+    made.map_err(|e| failed(&e))
+}
+
+/// The same layers as kube's own client has, over any way to the server.
+fn over<C>(config: &Config, connector: C) -> kube::Result<Client>
+where
+    C: tower::Service<http::Uri> + Clone + Send + Sync + 'static,
+    C::Response: Connection + hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
+    C::Future: Send + 'static,
+    C::Error: std::error::Error + Send + Sync + 'static,
+{
+    let https = config.rustls_https_connector_with_connector(connector)?;
+    let hyper =
+        hyper_util::client::legacy::Client::builder(TokioExecutor::new()).http1_max_buf_size(READ_AHEAD).build::<_, kube::client::Body>(https);
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
         .layer(tower_http::decompression::DecompressionLayer::new().gzip(!config.disable_compression))
-        .option_layer(config.auth_layer().map_err(|e| failed(&e))?)
-        .layer(config.extra_headers_layer().map_err(|e| failed(&e))?)
+        .option_layer(config.auth_layer()?)
+        .layer(config.extra_headers_layer()?)
         .map_err(BoxError::from)
         .service(hyper);
     Ok(Client::new(service, config.default_namespace.clone()))

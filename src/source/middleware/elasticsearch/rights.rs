@@ -34,11 +34,11 @@ mod tests {
     #[test]
     fn the_need_names_the_privilege_and_the_action() {
         let words = "action [cluster:monitor/nodes/stats] is unauthorized for user [poor] with roles [none], this action is granted by the cluster privileges [monitor,manage,all]";
-        assert_eq!(denied("node stats", words, false).need.as_ref(), r#"role: "cluster": ["monitor"] (cluster:monitor/nodes/stats)"#);
+        assert_eq!(denied("node stats", words, false).need.as_str(), r#"role: "cluster": ["monitor"] (cluster:monitor/nodes/stats)"#);
         let words = "no permissions for [indices:monitor/recovery] and User [name=poor, backend_roles=[], requestedTenant=null]";
         assert!(denied("recoveries", words, true).need.contains("indices_monitor"));
         let words = "no permissions for [cluster:monitor/main] and User [name=poor, backend_roles=[], requestedTenant=null]";
-        assert_eq!(denied("version", words, false).need.as_ref(), r#"role: "cluster_permissions": ["cluster_monitor"] (cluster:monitor/main)"#);
+        assert_eq!(denied("version", words, false).need.as_str(), r#"role: "cluster_permissions": ["cluster_monitor"] (cluster:monitor/main)"#);
         assert!(denied("node stats", "", true).need.ends_with(r#"["cluster_monitor"]"#));
     }
 }

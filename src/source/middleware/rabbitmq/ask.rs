@@ -206,7 +206,7 @@ impl Talk<'_> {
 
     /// Is it this member that reads what costs the whole cluster?
     fn reads(&self) -> bool {
-        self.question.others.iter().find(|v| v.fresh().is_some()).is_none_or(|v| v.address.as_ref() == self.question.address)
+        self.question.others.iter().find(|v| v.fresh().is_some()).is_none_or(|v| v.address.as_str() == self.question.address)
     }
 
     async fn queues(&mut self, overview: &Overview) -> Result<Option<Listing>, Trouble> {

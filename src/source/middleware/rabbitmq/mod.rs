@@ -42,7 +42,7 @@ const MOST: usize = 8 << 20;
 /// Settings that this kind cannot work with.
 pub fn source(spec: Spec) -> Result<Box<dyn Source>, SourceError> {
     let broken = |text: String, remedy: &str| Err(SourceError::new(SourceState::Broken, text, remedy));
-    if let Some(other) = spec.companions.iter().find(|c| c.role.as_ref() != "amqp") {
+    if let Some(other) = spec.companions.iter().find(|c| c.role.as_str() != "amqp") {
         return broken(format!("RabbitMQ `{}` has no use for `{}`.", spec.name, other.role), "Only `amqp` goes with RabbitMQ.");
     }
     if spec.companions.iter().any(|c| c.account.user.is_empty()) {

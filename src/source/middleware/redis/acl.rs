@@ -26,8 +26,8 @@ mod tests {
     #[test]
     fn the_line_names_user_and_rule() {
         let text = "NOPERM this user has no permissions to run the 'cluster|nodes' command";
-        assert_eq!(denied("monitor", "CLUSTER NODES", text).need.as_ref(), "ACL SETUSER monitor +cluster|nodes");
+        assert_eq!(denied("monitor", "CLUSTER NODES", text).need.as_str(), "ACL SETUSER monitor +cluster|nodes");
         let text = "NOPERM this user has no permissions to access one of the keys used as arguments";
-        assert_eq!(denied("", "EXISTS", text).need.as_ref(), "ACL SETUSER default ~quarterdeck:*");
+        assert_eq!(denied("", "EXISTS", text).need.as_str(), "ACL SETUSER default ~quarterdeck:*");
     }
 }

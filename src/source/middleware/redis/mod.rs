@@ -40,7 +40,7 @@ const SENTINEL_PORT: u16 = 26379;
 /// Settings that this kind cannot work with.
 pub fn source(mut spec: Spec) -> Result<Box<dyn Source>, SourceError> {
     let broken = |text: String, remedy: &str| Err(SourceError::new(SourceState::Broken, text, remedy));
-    if let Some(other) = spec.companions.iter().find(|c| c.role.as_ref() != "sentinel") {
+    if let Some(other) = spec.companions.iter().find(|c| c.role.as_str() != "sentinel") {
         return broken(format!("Redis `{}` has no use for `{}`.", spec.name, other.role), "Only `sentinel` goes with Redis.");
     }
     for (address, port) in spec.members.iter().map(|m| (m, PORT)).chain(spec.companions.iter().flat_map(|c| &c.members).map(|m| (m, SENTINEL_PORT))) {

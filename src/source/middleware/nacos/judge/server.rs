@@ -67,7 +67,7 @@ fn metrics(scene: &Scene<'_>, member: &mut Member, actor: &Actor<'_>, seen: &See
 fn judge(scene: &Scene<'_>, member: &mut Member, actor: &Actor<'_>, seen: &Seen) {
     for one in &seen.denied {
         // Without the list there is nothing to judge; of the others the row lives on.
-        let blind = one.fact.as_ref() == "the list of servers";
+        let blind = one.fact.as_str() == "the list of servers";
         let reason = if blind { Reason::unknown("nacos.no-right") } else { Reason::note("nacos.no-right") };
         member.reasons.push(reason.with("fact", &one.fact).with("need", &one.need));
     }

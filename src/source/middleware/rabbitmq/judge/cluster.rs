@@ -57,7 +57,7 @@ pub fn judge(scene: &Scene<'_, '_>, group: &mut Group) {
             Resource::Memory => Reason::crit("rabbitmq.alarm.memory"),
         };
         let reason = reason.with("who", who(&says.into_iter().collect::<Vec<_>>()));
-        match group.members.iter_mut().find(|m| m.identity.as_ref() == node) {
+        match group.members.iter_mut().find(|m| m.identity.as_str() == node) {
             Some(member) => member.reasons.push(reason),
             None => group.reasons.push(reason.with("node", node)),
         }
@@ -121,7 +121,7 @@ fn same(scene: &Scene<'_, '_>, group: &mut Group) {
 fn load(scene: &Scene<'_, '_>, group: &mut Group) {
     let whole = scene.heard().find(|(_, f)| f.overview.ready.is_some());
     if let Some((actor, facts)) = whole
-        && let Some(member) = group.members.iter_mut().find(|m| m.address.as_ref() == actor.address())
+        && let Some(member) = group.members.iter_mut().find(|m| m.address.as_str() == actor.address())
     {
         let o = &facts.overview;
         let number = |n: Option<u64>| n.map(|n| n as f64);

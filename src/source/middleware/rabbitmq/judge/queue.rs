@@ -139,7 +139,7 @@ fn draw(scene: &Scene<'_, '_>, group: &mut Group, all: &BTreeMap<(&str, &str), T
         }
     }
     for member in &mut group.members {
-        let count = leads.get(member.identity.as_ref()).copied();
+        let count = leads.get(member.identity.as_str()).copied();
         member.metric("queues_led", Unit::Count, count.map(f64::from));
     }
     let mut drawn: Vec<&Told<'_>> = all.values().filter(|t| !t.any().members.is_empty() || !t.any().mirrors.is_empty()).collect();

@@ -127,7 +127,7 @@ pub fn announced(views: &[View<Seen>]) -> BTreeSet<String> {
 
 /// The servers behind the addresses, in the order of the configuration, found ones after them.
 pub fn cast<'a>(configured: &[String], sentinels: &[String], views: &'a [View<Seen>]) -> Vec<Actor<'a>> {
-    let is_configured = |v: &View<Seen>| configured.iter().any(|m| m == v.address.as_ref());
+    let is_configured = |v: &View<Seen>| configured.iter().any(|m| m == v.address.as_str());
     let announced = announced(views);
     let mut actors: Vec<Actor<'a>> = Vec::new();
     let (ours, found): (Vec<_>, Vec<_>) = views.iter().partition(|v| is_configured(v));
@@ -136,14 +136,14 @@ pub fn cast<'a>(configured: &[String], sentinels: &[String], views: &'a [View<Se
         // One that nobody names any more: forgotten by its cluster, or an address that never was one. A replica is named only as
         // long as it is connected, so one that went away stays until it is let go.
         let forgotten = view.seen.as_ref().and_then(data).is_none_or(|d| d.cluster.is_some());
-        if !is_configured(view) && forgotten && !announced.contains(view.address.as_ref()) {
+        if !is_configured(view) && forgotten && !announced.contains(view.address.as_str()) {
             continue;
         }
         let twin = actors.iter().find(|a| !id.is_empty() && a.identity == id).map(Actor::address);
         if twin.is_some() && !is_configured(view) {
             continue;
         }
-        let part = if sentinels.iter().any(|s| s == view.address.as_ref()) { Part::Sentinel } else { Part::Data };
+        let part = if sentinels.iter().any(|s| s == view.address.as_str()) { Part::Sentinel } else { Part::Data };
         actors.push(Actor { view, identity: id, part, wrong: Vec::new(), twin });
     }
     let false_ones = misled(&mut actors, views);
@@ -157,7 +157,7 @@ fn misled(actors: &mut [Actor<'_>], views: &[View<Seen>]) -> Vec<String> {
     let mut found: Vec<(usize, String, Instead)> = Vec::new();
     for (at, actor) in actors.iter().enumerate().filter(|(_, a)| a.data().is_some()) {
         for claimed in claims(actor, actors, views) {
-            let Some(view) = views.iter().find(|v| v.address.as_ref() == claimed) else { continue };
+            let Some(view) = views.iter().find(|v| v.address.as_str() == claimed) else { continue };
             match &view.state {
                 State::Silent { trouble, .. } => {
                     found.push((at, claimed.clone(), Instead::Nothing(trouble.text.clone())));
@@ -203,7 +203,7 @@ fn claims(actor: &Actor<'_>, actors: &[Actor<'_>], views: &[View<Seen>]) -> BTre
 /// The server behind an address, also when that is not the address that we use.
 pub fn at<'s, 'a>(actors: &'s [Actor<'a>], views: &[View<Seen>], address: &str) -> Option<&'s Actor<'a>> {
     actors.iter().find(|a| a.address() == address).or_else(|| {
-        let id = views.iter().find(|v| v.address.as_ref() == address)?.seen.as_ref().map(identity).filter(|id| !id.is_empty())?;
+        let id = views.iter().find(|v| v.address.as_str() == address)?.seen.as_ref().map(identity).filter(|id| !id.is_empty())?;
         actors.iter().find(|a| a.identity == id)
     })
 }

@@ -12,7 +12,7 @@ use crate::source::middleware::observers::who;
 
 /// How far the member at `address` was behind its master, by both their last answers.
 pub fn lag_now(address: &str, views: &[View<Seen>]) -> Option<u64> {
-    let info = |address: &str| match views.iter().find(|v| v.address.as_ref() == address)?.fresh()? {
+    let info = |address: &str| match views.iter().find(|v| v.address.as_str() == address)?.fresh()? {
         Seen::Data(data) => data.info.as_ref(),
         Seen::Sentinel(_) => None,
     };
