@@ -13,9 +13,9 @@ use crate::cockpit::configure_hosts;
 use crate::components::{case, said};
 use crate::kube::{Space, admin, beside_others};
 use crate::rig::docker::{Docker, carried};
-use crate::rig::{BUSY, eventually};
 use crate::rig::sshd::Lab;
 use crate::rig::terminal::{Terminal, binary, command, environment};
+use crate::rig::{BUSY, eventually};
 
 const SOON: Duration = Duration::from_secs(60);
 

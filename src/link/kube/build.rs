@@ -65,8 +65,7 @@ where
     C::Error: std::error::Error + Send + Sync + 'static,
 {
     let https = config.rustls_https_connector_with_connector(connector)?;
-    let hyper =
-        hyper_util::client::legacy::Client::builder(TokioExecutor::new()).http1_max_buf_size(READ_AHEAD).build::<_, kube::client::Body>(https);
+    let hyper = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).http1_max_buf_size(READ_AHEAD).build::<_, kube::client::Body>(https);
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
         .layer(tower_http::decompression::DecompressionLayer::new().gzip(!config.disable_compression))
