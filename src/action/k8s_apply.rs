@@ -2,7 +2,7 @@
 //! become different is the server's own answer to a dry run.
 
 use futures::future::BoxFuture;
-use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use super::{args, deploy, kube as api, restore, way};
@@ -26,6 +26,8 @@ static SPEC: ActionSpec = ActionSpec {
         Field::optional("restore", FieldKind::Switch),
         // Other images than the manifest names: registry, tag, keep.
         Field::optional("retag", FieldKind::Map),
+        // Arguments that containers get beside the manifest's, by name.
+        Field::optional("more_args", FieldKind::Map),
         way::CLUSTER,
         way::NAMESPACE,
     ],
@@ -49,6 +51,12 @@ fn params(given: &Args, how: How) -> PatchParams {
     params.dry_run = how == How::Dry;
     params.force = args::switch(given, "force").unwrap_or(false);
     params
+}
+
+/// Does every server merge objects of this kind by itself? The part of an API server that serves APIService did not learn it with the
+/// rest: asked to, v1.20 breaks off the connection ("`FieldManager` must be installed to run apply" in its log).
+fn applies(object: &DynamicObject) -> bool {
+    !object.types.as_ref().is_some_and(|t| t.api_version.starts_with("apiregistration.k8s.io/"))
 }
 
 /// What the server made of one object.
@@ -80,7 +88,17 @@ async fn one(kinds: &mut api::Kinds, given: &Args, object: &DynamicObject, how: 
         restore::without_allotted(&mut wanted);
     }
     wanted.metadata.namespace = namespace;
-    let after = match api::ask(resource.patch(&name, &params(given, how), &Patch::Apply(&wanted))).await? {
+    let request = async {
+        match &before {
+            _ if applies(object) => resource.patch(&name, &params(given, how), &Patch::Apply(&wanted)).await,
+            Some(_) => {
+                let params = PatchParams { dry_run: how == How::Dry, field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+                resource.patch(&name, &params, &Patch::Merge(&wanted)).await
+            }
+            None => resource.create(&PostParams { dry_run: how == How::Dry, field_manager: Some(MANAGER.to_owned()) }, &wanted).await,
+        }
+    };
+    let after = match api::ask(request).await? {
         Ok(after) => after,
         Err(e) if how == How::Dry && api::code(&e) == Some(404) => return Ok(Ok((Made::Later(api::words(&e)), title, Value::Null))),
         Err(e) => return Ok(Err(format!("{title}: {}", api::words(&e)))),

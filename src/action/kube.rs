@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::download::Download;
+use super::more_args::MoreArgs;
 use super::retag::Retag;
 use super::{args, way};
 use crate::base::text::clean;
@@ -128,13 +129,14 @@ pub(super) async fn manifest(given: &Args, cx: &ActionCx) -> Result<Vec<DynamicO
             None => objects.push(value),
         }
     }
-    let retag = Retag::of(given)?;
+    let (retag, more) = (Retag::of(given)?, MoreArgs::of(given)?);
     objects
         .into_iter()
         .map(|mut value| {
             if let Some(retag) = &retag {
                 retag.change(&mut value);
             }
+            more.change(&mut value);
             let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();
             if ["Service", "Pod", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob"].contains(&kind) {
                 with_protocols(&mut value);

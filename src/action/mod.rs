@@ -10,6 +10,7 @@ pub mod kube_inspect;
 mod plain;
 mod remote;
 mod restore;
+mod more_args;
 mod retag;
 mod way;
 

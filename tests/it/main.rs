@@ -34,6 +34,7 @@ mod nacos;
 mod playbook;
 mod playbook_actions;
 mod playbook_ik;
+mod playbook_kube;
 mod playbook_mysql;
 mod playbook_nodes;
 mod playbook_real;
@@ -77,6 +78,7 @@ fn main() -> ExitCode {
         playbook::tests(),
         playbook_actions::tests(),
         playbook_ik::tests(),
+        playbook_kube::tests(),
         playbook_nodes::tests(),
         playbook_mysql::tests(),
         playbook_real::tests(),

@@ -19,7 +19,7 @@ use crate::rig::sshd::{Host, Lab, sh};
 
 pub fn tests() -> Vec<Trial> {
     const ONE: &[&str] = &["sshd", "netns", "curl", "ik-stand-in"];
-    const TWO: &[&str] = &["sshd", "netns", "curl", "ik-stand-in", "rolling"];
+    const TWO: &[&str] = &["sshd", "netns", "curl", "ik-stand-in", "drills"];
     vec![
         case("playbook: ik-analyzer with a stand-in of the plugin on a real Elasticsearch, twice, and taken back", ONE, || installed(&["es-1"])),
         case("playbook: ik-analyzer with a stand-in of the plugin on two nodes, one after the other", TWO, || installed(&["es-1", "es-2"])),

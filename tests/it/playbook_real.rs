@@ -18,11 +18,6 @@ pub fn tests() -> Vec<Trial> {
         case("playbook: node-prepare on two hosts, twice, and taken back", &["sshd", "netns"], node_prepare),
         case("playbook: rabbitmq-vhost on a broker in a container", &["docker", "rabbitmq", "curl"], broker_in_container),
         case("playbook: rabbitmq-vhost on a broker in a pod, twice, and taken back", &["kubernetes", "kubectl", "rabbitmq"], beside_others(broker_in_pod)),
-        case(
-            "playbook: kuboard on a real API server: an image that nobody can pull, one that answers, taken back",
-            &["kubernetes", "kubectl"],
-            beside_others(kuboard),
-        ),
         case("playbook actions: service and package of a host", &["sshd", "netns", "redis"], service_and_package),
         case("playbook actions: amqp on a broker, and what it says when it is refused", &["rabbitmq"], amqp),
     ]
@@ -250,44 +245,6 @@ fn broker_in_pod() {
     assert_eq!(again.count("localhost", "changed"), 0, "{}", again.out);
     desk.run(&["--write", "playbook", "undo", &first(&desk), "--yes"]).expect(0);
     assert_eq!(state(), before, "taken back");
-}
-
-/// What stands in for the maker's manifest: its names and kinds, another image.
-fn console(image: &str, policy: &str) -> String {
-    format!(
-        "apiVersion: v1\nkind: Namespace\nmetadata: {{name: kuboard}}\n---\n\
-         apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: kuboard-v3, namespace: kuboard}}\nspec:\n  selector: {{matchLabels: {{k8s.kuboard.cn/name: kuboard-v3}}}}\n  template:\n\
-         \x20   metadata: {{labels: {{k8s.kuboard.cn/name: kuboard-v3}}}}\n    spec:\n      hostNetwork: true\n      terminationGracePeriodSeconds: 0\n      tolerations: [{{operator: Exists}}]\n      containers:\n\
-         \x20     - {{name: kuboard, image: \"{image}\", imagePullPolicy: {policy}, command: [sh, -c, 'mkdir -p /www; echo hello >/www/index.html; exec httpd -f -p 30080 -h /www']}}\n---\n\
-         apiVersion: v1\nkind: Service\nmetadata: {{name: kuboard-v3, namespace: kuboard}}\nspec:\n  type: NodePort\n  selector: {{k8s.kuboard.cn/name: kuboard-v3}}\n\
-         \x20 ports: [{{name: web, port: 30080, targetPort: 30080, nodePort: 30080}}]\n"
-    )
-}
-
-fn kuboard() {
-    let space = Space::new("kuboard");
-    let there = || space.try_send("GET", "/api/v1/namespaces/kuboard", &serde_json::Value::Null).is_ok();
-    let gone = || eventually("the namespace is gone", std::time::Duration::from_secs(90), || (!there()).then_some(()));
-    assert!(!there(), "somebody else's Kuboard is in this cluster");
-    let desk = Desk::of(&format!("[[host]]\nname = \"here\"\nlocal = true\n[[cluster]]\nname = \"lab\"\nkubeconfig = \"{}\"\n", admin().display()));
-    let manifest = desk.write("kuboard.yaml", &console("kuboard.invalid/kuboard:v3", "IfNotPresent")).display().to_string();
-    let kubeconfig = format!("kubeconfig={}", admin().display());
-    let (manifest, kubectl) = (format!("manifest={manifest}"), "{\"patience\": \"30s\"}");
-    let words = ["kuboard", "-e", "kuboard=v3", "-e", "master=here", "-e", &kubeconfig, "-e", &manifest, "-e", kubectl];
-    let refused = run(&desk, &words).expect(2);
-    assert!(refused.err.contains("kuboard.invalid/kuboard:v3") && refused.err.contains("ImagePull"), "the kubelet's words:\n{}", refused.err);
-    assert!(refused.err.contains("The nodes cannot pull the image"), "and what that means:\n{}", refused.err);
-    desk.run(&["--write", "playbook", "undo", &first(&desk), "--yes"]).expect(0);
-    gone();
-    // With an image that is there the rest of it runs.
-    desk.write("kuboard.yaml", &console("busybox:1.35", "Never"));
-    let ran = run(&desk, &words).expect(0);
-    assert!(ran.out.contains("Open http://") && ran.out.contains("Kuboard123"), "{}", ran.out);
-    let second: String = newest(&desk);
-    let again = run(&desk, &words).expect(0);
-    assert_eq!(again.count("here", "changed"), 0, "{}", again.out);
-    desk.run(&["--write", "playbook", "undo", &second, "--yes"]).expect(0);
-    gone();
 }
 
 fn service_and_package() {
