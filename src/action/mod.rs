@@ -7,10 +7,10 @@ pub mod host_inspect;
 mod http;
 mod kube;
 pub mod kube_inspect;
+mod more_args;
 mod plain;
 mod remote;
 mod restore;
-mod more_args;
 mod retag;
 mod way;
 
