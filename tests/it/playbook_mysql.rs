@@ -24,7 +24,7 @@ pub fn tests() -> Vec<Trial> {
 }
 
 /// A MySQL 9 from a private root as a service of a host: an init script, a folder for its configuration.
-fn nine(root: &Path) -> String {
+pub fn nine(root: &Path) -> String {
     let root = root.display();
     format!(
         r#"

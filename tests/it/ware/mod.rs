@@ -20,6 +20,7 @@ pub fn tests() -> Vec<Trial> {
         case("playbook: redis-sentinel on three hosts, twice, and taken back", &["sshd", "netns", "redis"], || sentinel::guarded(Drill::No)),
         case("playbook: redis-sentinel, a failover there and back", &["sshd", "netns", "redis", "drills"], || sentinel::guarded(Drill::Yes)),
         case("playbook: sql-import on a host: refused, over what was there, and taken back", &["sshd", "netns", "mariadb"], import::on_host),
+        case("playbook: sql-import on MySQL 9, twice, and taken back", &["sshd", "netns", "mysql9"], import::on_mysql_nine),
         case("playbook: sql-import into a container, twice, and taken back", &["docker", "mariadb"], import::into_container),
         case("playbook: sql-import into a pod, twice, and taken back", &["kubernetes", "kubectl", "mariadb"], beside_others(import::into_pod)),
         case(

@@ -3,7 +3,7 @@
 use super::{shipped, words};
 use crate::components::said;
 use crate::playbook::Desk;
-use crate::playbook_real::{first, run};
+use crate::playbook_real::{newest, run};
 use crate::rig::sshd::{Host, Lab};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,14 @@ pub fn guarded(drill: Drill) {
     if drill == Drill::Yes {
         values.push("failover=yes");
     }
+    // One that has keys of its own stops all of it.
+    hosts[2].run("redis-cli SET theirs 1");
+    let refused = run(&desk, &words(&book, &values)).expect(2);
+    assert!(refused.err.contains("A replica must be empty") && refused.err.contains("red3"), "{}", refused.err);
+    hosts[2].run("redis-cli DEL theirs");
+    assert_eq!(hosts.each_ref().map(state), before, "and nothing was done to the others");
     let ran = run(&desk, &words(&book, &values)).expect(0);
+    let built = newest(&desk);
     let primary = hosts[0].address();
     for host in &hosts {
         assert!(cli(host, 26379, "SENTINEL CKQUORUM mymaster").starts_with("OK 3 usable Sentinels"), "{}", ran.out);
@@ -55,7 +62,7 @@ pub fn guarded(drill: Drill) {
     for host in &hosts {
         assert_eq!(again.count(host.name(), "changed"), 0, "{}", again.out);
     }
-    desk.run(&["--write", "playbook", "undo", &first(&desk), "--yes"]).expect(0);
+    desk.run(&["--write", "playbook", "undo", &built, "--yes"]).expect(0);
     assert_eq!(hosts.each_ref().map(state), before, "taken back");
     assert_eq!(cli(&hosts[0], 6379, "GET kept").trim(), "1", "the data stays");
     assert!(!desk.journal().contains(DATA));
