@@ -102,10 +102,11 @@ impl Action for Step {
             if wanted.update {
                 script.push_str("case $m in apt-get) apt-get -q update;; apk) apk update;; zypper) zypper -n refresh;; *) $m -q makecache;; esac || exit 4\n");
             }
+            // apt would rather take a hundred packages away than not install one that they do not bear.
             script.push_str(if wanted.absent {
                 "case $m in apt-get) apt-get -o DPkg::Lock::Timeout=300 -q -y remove $p;; apk) apk del $p;; zypper) zypper -n remove $p;; *) $m -q -y remove $p;; esac || exit 5\n"
             } else {
-                "case $m in apt-get) apt-get -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold -q -y install --no-install-recommends $p;; apk) apk add $p;; zypper) zypper -n install $p;; *) $m -q -y install $p;; esac || exit 5\n"
+                "case $m in apt-get) apt-get -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold -q -y install --no-install-recommends --no-remove $p;; apk) apk add $p;; zypper) zypper -n install $p;; *) $m -q -y install $p;; esac || exit 5\n"
             });
             let said = remote::act(cx, &format!("exec </dev/null\n{script}echo changed"), b"", remote::Telling::Live).await?;
             let changed = said.stdout.trim_end().ends_with("changed");

@@ -20,6 +20,8 @@ library! {
         "container-runtime"
         "kubeadm-init"
         "kubeadm-join"
+        "cni"
+        "nfs-storageclass"
         "metrics-server"
         "redis-cluster"
         "registry-mirror"

@@ -35,6 +35,7 @@ mod playbook;
 mod playbook_actions;
 mod playbook_ik;
 mod playbook_kube;
+mod playbook_kubeadm;
 mod playbook_mysql;
 mod playbook_nodes;
 mod playbook_real;
@@ -80,6 +81,7 @@ fn main() -> ExitCode {
         playbook_ik::tests(),
         playbook_kube::tests(),
         playbook_nodes::tests(),
+        playbook_kubeadm::tests(),
         playbook_mysql::tests(),
         playbook_real::tests(),
         faults::tests(),

@@ -1,7 +1,5 @@
 //! The playbooks that build a cluster, on hosts with their own file trees and networks.
 
-use std::path::PathBuf;
-
 use libtest_mimic::Trial;
 
 use crate::components::case;
@@ -18,21 +16,16 @@ pub fn tests() -> Vec<Trial> {
             &["sshd", "netns", "registry", "containerd", "docker"],
             container_runtime,
         ),
-        case(
-            "playbook: kubeadm-init and kubeadm-join, three masters and a worker, twice, and taken back",
-            &["kubeadm", "sshd", "netns", "registry", "containerd", "kubectl"],
-            kubeadm,
-        ),
     ]
 }
 
-/// The oldest run of a desk but `later`.
-fn run_before(desk: &Desk, later: usize) -> String {
+/// A run of a desk: 0 is the newest, 1 the one before it.
+pub fn run_before(desk: &Desk, later: usize) -> String {
     let runs: serde_json::Value = serde_json::from_str(&desk.run(&["playbook", "runs", "--json"]).expect(0).out).expect("JSON");
     runs["runs"].as_array().and_then(|r| r.get(later)).expect("a run")["run"].as_str().expect("a name").to_owned()
 }
 
-fn run(desk: &Desk, words: &[&str]) -> Ran {
+pub fn run(desk: &Desk, words: &[&str]) -> Ran {
     desk.run(&[&["--write", "playbook", "run"], words, &["--yes"]].concat())
 }
 
@@ -148,7 +141,7 @@ fn registry_mirror() {
 }
 
 /// A containerd with an init script: these hosts have no systemd. What it keeps cannot lie on an overlay.
-const CONTAINERD: &str = r#"
+pub const CONTAINERD: &str = r#"
 mkdir -p /var/lib/containerd && mount -t tmpfs tmpfs /var/lib/containerd
 rm -f /lib/systemd/system/containerd.service /etc/cni/net.d/*
 cat >/etc/init.d/containerd <<'INIT'
@@ -251,129 +244,4 @@ fn container_runtime() {
     assert_eq!(run(&desk, &words).expect(0).count("old-1", "changed"), 0);
     desk.run(&["--write", "playbook", "undo", &run_before(&desk, 1), "--yes"]).expect(0);
     assert_eq!(state(&old), before[2], "taken back");
-}
-
-/// A kubelet with an init script, and what kubeadm asks `systemctl` about it. No file of this machine's own cluster is seen.
-const KUBELET: &str = r#"
-mkdir -p /var/lib/kubelet /var/lib/etcd && mount -t tmpfs tmpfs /var/lib/kubelet && mount -t tmpfs tmpfs /var/lib/etcd
-rm -rf /etc/kubernetes /root/.kube /usr/bin/systemctl
-for p in kubeadm kubelet; do ln -sf BINARIES/$p /usr/local/bin/$p; done
-cat >/usr/local/bin/systemctl <<'CTL'
-#!/bin/sh
-case "$*" in
-  *is-enabled*kubelet*|*enable*kubelet*) exit 0 ;;
-  *is-active*kubelet*) exec service kubelet status ;;
-  *restart*kubelet*) exec service kubelet restart ;;
-  *stop*kubelet*) exec service kubelet stop ;;
-  *start*kubelet*) exec service kubelet start ;;
-esac
-CTL
-cat >/etc/init.d/kubelet <<'INIT'
-#!/bin/sh
-p=/run/kubelet.pid
-[ ! -e /var/lib/kubelet/kubeadm-flags.env ] || . /var/lib/kubelet/kubeadm-flags.env
-start() {
-  [ -e /var/lib/kubelet/config.yaml ] || exit 0
-  start-stop-daemon --start --quiet --oknodo --background --make-pidfile --pidfile $p --output /var/log/kubelet.log --startas /usr/local/bin/kubelet -- \
-    --bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf --config=/var/lib/kubelet/config.yaml $KUBELET_KUBEADM_ARGS
-}
-stop() { [ ! -e $p ] || { kill $(cat $p); while readlink /proc/$(cat $p)/exe >/dev/null; do sleep 0.1; done; rm -f $p; }; }
-case $1 in start) start ;; stop) stop ;; restart) stop; start ;; status) readlink /proc/$(cat $p)/exe >/dev/null ;; esac
-INIT
-chmod 755 /usr/local/bin/systemctl /etc/init.d/kubelet
-# The root of these machines may not give a process a better standing with the OOM killer.
-printf 'version = 2\n[plugins."io.containerd.grpc.v1.cri"]\n  restrict_oom_score_adj = true\n' >/etc/containerd/config.toml
-"#;
-
-/// Docker Hub and its kin as a closed network has them: a registry with what Kubernetes v1.20.2 pulls. What needs no program of its
-/// own to be shown here (kube-proxy, CoreDNS) is a busybox that sleeps.
-fn images(mirror: &Registry, binaries: &std::path::Path) {
-    for name in ["kube-apiserver", "kube-controller-manager", "kube-scheduler"] {
-        mirror.push_with(name, "v1.20.2", &[&binaries.join(name)]);
-    }
-    mirror.push_with("etcd", "3.4.13-0", &[std::path::Path::new("/usr/bin/etcd")]);
-    for (name, tag) in [("kube-proxy", "v1.20.2"), ("coredns", "1.7.0"), ("pause", "3.2")] {
-        mirror.push(name, tag);
-    }
-}
-
-/// What kubeadm is told to overlook on these machines, and a kubelet that bears swap.
-const OVERLOOKED: &str = r#"{"ignore": ["SystemVerification", "Mem", "NumCPU", "Swap", "FileExisting-conntrack"], "kubelet": {"failSwapOn": false, "evictionHard": {"memory.available": "50Mi", "nodefs.available": "1%", "imagefs.available": "1%", "nodefs.inodesFree": "1%"}}}"#;
-
-fn kubeadm() {
-    let binaries = PathBuf::from(std::env::var("QUARTERDECK_TEST_KUBEADM").expect("checked by components.toml"));
-    let lab = Lab::new();
-    let store = Store::new();
-    let mirror = Registry::open(&lab.gateway(), &store);
-    images(&mirror, &binaries);
-    let setup = [CONTAINERD, &KUBELET.replace("BINARIES", &binaries.display().to_string())].concat();
-    let hosts: Vec<Host> = ["m1", "m2", "m3", "w1"].iter().map(|name| lab.host(name).cgroups().setup(&setup).start()).collect();
-    let desk = Desk::new(&lab, &hosts.iter().collect::<Vec<_>>());
-    let mirrors = format!("mirrors=registry.k8s.io=http://{}", mirror.address());
-    let runtime = ["container-runtime", "-e", "nodes=all", "-e", &mirrors, "-e", "kubernetes=1.20.2", "-e", "cgroup=cgroupfs", "-e", "cni_bin=/usr/lib/cni"];
-    run(&desk, &runtime).expect(0);
-    let state = |host: &Host| host.run("ls -A /etc/kubernetes /root/.kube/config /var/lib/etcd 2>&1; pgrep -l 'kubelet|kube-|etcd' | awk '{print $2}'; true");
-    let before: Vec<String> = hosts.iter().map(state).collect();
-
-    // A pod network over the hosts' own is refused before anything is written.
-    let init = ["kubeadm-init", "-e", "first=m1", "-e", "cgroup=cgroupfs", "-e", OVERLOOKED];
-    let net = lab.gateway().rsplit_once('.').expect("an address").0.to_owned();
-    let refused = run(&desk, &[&init[..], &["-e", &format!("pod_cidr={net}.0/16")]].concat()).expect(2);
-    assert!(refused.err.contains("Overlapping: "), "{}", refused.err);
-    assert_eq!(state(&hosts[0]), before[0]);
-
-    let ran = run(&desk, &init).expect(0);
-    assert!(ran.out.contains("Can the endpoint move") && ran.count("m1", "changed") >= 4, "{}", ran.out);
-    let kubectl = |words: &str| hosts[0].run(&format!("kubectl --kubeconfig /etc/kubernetes/admin.conf {words}"));
-    assert!(kubectl("get --raw /version").contains("v1.20.2"));
-    assert_eq!(run(&desk, &init).expect(0).count("m1", "changed"), 0);
-    // The token that kubeadm makes is in no word of ours.
-    let tokens = hosts[0].run("kubeadm token list -o 'jsonpath={.token}{\"\\n\"}'");
-    let secret_of = |token: &str| token.split('.').nth(1).unwrap_or("none").to_owned();
-    for token in tokens.split_whitespace() {
-        assert!(!ran.out.contains(&secret_of(token)) && !ran.err.contains(&secret_of(token)), "a token is shown");
-    }
-
-    let ignore = r#"{"ignore": ["SystemVerification", "Mem", "NumCPU", "Swap", "FileExisting-conntrack"]}"#;
-    let masters = ["kubeadm-join", "-e", "nodes=m2,m3", "-e", "first=m1", "-e", "role=control-plane", "-e", ignore];
-    let worker = ["kubeadm-join", "-e", "nodes=w1", "-e", "first=m1", "-e", ignore];
-    let ran = run(&desk, &masters).expect(0);
-    assert!(ran.out.contains("of m1 alone"), "an endpoint that is one master's own is warned about:\n{}", ran.out);
-    run(&desk, &worker).expect(0);
-    let nodes = kubectl("get nodes -o name");
-    assert_eq!(nodes.split_whitespace().collect::<Vec<_>>(), ["node/m1", "node/m2", "node/m3", "node/w1"]);
-    let members = "ETCDCTL_API=3 curl -s --cacert /etc/kubernetes/pki/etcd/ca.crt --cert /etc/kubernetes/pki/etcd/peer.crt --key /etc/kubernetes/pki/etcd/peer.key \
-                   -d '{}' https://127.0.0.1:2379/v3/cluster/member/list | grep -o '\"name\":\"[^\"]*\"' | sort | tr '\\n' ' '";
-    assert_eq!(hosts[0].run(members), "\"name\":\"m1\" \"name\":\"m2\" \"name\":\"m3\" ", "three members of etcd");
-    for words in [&masters[..], &worker[..]] {
-        let again = run(&desk, words).expect(0);
-        assert_eq!(
-            ["m1", "m2", "m3", "w1"].map(|h| if again.out.contains(&format!("{h} : ok")) { again.count(h, "changed") } else { 0 }),
-            [0; 4],
-            "{}",
-            again.out
-        );
-    }
-    // Nothing is left that somebody could join with.
-    assert_eq!(
-        hosts[0].run(
-            "kubeadm token list -o 'jsonpath={.description}{\"\\n\"}' | grep -c quarterdeck || true; ls /etc/kubernetes | grep -c certificate-key || true"
-        ),
-        "0\n0\n"
-    );
-    assert_eq!(kubectl("-n kube-system get secret kubeadm-certs --ignore-not-found -o name"), "");
-
-    // What belongs to the cluster keeps its first master from being taken back; in the other order all of it goes.
-    let undo = |later: usize| desk.run(&["--write", "playbook", "undo", &run_before(&desk, later), "--yes"]);
-    let first = undo(5);
-    assert_ne!(first.code, 0, "{}", first.out);
-    assert!(first.err.contains("still belong to the cluster") || first.out.contains("still belong to the cluster"), "{}\n{}", first.out, first.err);
-    undo(2).expect(0);
-    undo(3).expect(0);
-    assert_eq!(kubectl("get nodes -o name").trim(), "node/m1");
-    assert_eq!(hosts[0].run(members), "\"name\":\"m1\" ", "etcd has no member that is gone");
-    undo(5).expect(0);
-    for (host, before) in hosts.iter().zip(&before) {
-        assert_eq!(&state(host), before, "{} is as it was", host.name());
-    }
 }

@@ -141,7 +141,7 @@ impl Registry {
         let bin = work.join("root/bin");
         fs::create_dir_all(&bin).expect("bin");
         fs::copy("/usr/bin/busybox", bin.join("busybox")).expect("busybox");
-        for tool in ["sh", "sleep", "true", "echo", "cat", "ping", "ip", "nslookup", "wget", "touch", "ls", "httpd", "mkdir"] {
+        for tool in ["sh", "sleep", "true", "echo", "cat", "ping", "ip", "nslookup", "nc", "httpd", "mkdir", "dd"] {
             let _ = std::os::unix::fs::symlink("busybox", bin.join(tool));
         }
         for program in programs {
