@@ -149,11 +149,9 @@ fn nfs(desk: &Desk, hosts: &[Host], kubectl: &(dyn Fn(&str) -> String + Sync)) {
         |host: &Host| host.run("ls /sbin/mount.nfs /usr/sbin/exportfs /etc/kubernetes/nfs* 2>&1; cat /etc/exports.d/* 2>&1; pgrep busybox; ls -A /srv; true");
     let before: Vec<String> = hosts.iter().map(state).collect();
     let old = desk.write("old.yaml", &PROVISIONER.replace("busybox:1.36", "quay.io/external_storage/nfs-client-provisioner:latest"));
-    let volume = format!(
-        r#"{{"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {{"name": "probe"}}, "spec": {{"capacity": {{"storage": "1Mi"}}, "accessModes": ["ReadWriteMany"], "storageClassName": "nfs-client",
-         "persistentVolumeReclaimPolicy": "Delete", "claimRef": {{"namespace": "quarterdeck-nfs", "name": "probe"}}, "local": {{"path": "/srv/nfs/kubernetes/probe"}},
-         "nodeAffinity": {{"required": {{"nodeSelectorTerms": [{{"matchExpressions": [{{"key": "kubernetes.io/hostname", "operator": "In", "values": ["w1"]}}]}}]}}}}}}}}"#
-    );
+    let volume = r#"{"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "probe"}, "spec": {"capacity": {"storage": "1Mi"}, "accessModes": ["ReadWriteMany"], "storageClassName": "nfs-client",
+         "persistentVolumeReclaimPolicy": "Delete", "claimRef": {"namespace": "quarterdeck-nfs", "name": "probe"}, "local": {"path": "/srv/nfs/kubernetes/probe"},
+         "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["w1"]}]}]}}}}"#;
     // Made anew whenever it was released.
     let provide = |words: &[&str]| {
         let done = AtomicBool::new(false);
