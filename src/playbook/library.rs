@@ -27,6 +27,7 @@ library! {
         "registry-mirror"
         "redis-sentinel"
         "rabbitmq-cluster"
+        "nacos-cluster"
         "nacos"
         "elasticsearch"
         "app-rollout"
@@ -34,6 +35,7 @@ library! {
         "sql-import";
     files:
         "mysql/replication.cnf"
+        "nacos/pods.yaml"
         "tasks/metrics-server.yaml"
 }
 

@@ -5,6 +5,7 @@ mod cluster;
 mod configs;
 mod etcd;
 mod import;
+mod registry;
 mod rollout;
 mod search;
 mod sentinel;
@@ -17,6 +18,7 @@ use crate::kube::beside_others;
 pub fn tests() -> Vec<Trial> {
     use sentinel::Drill;
     vec![
+        case("playbook: nacos-cluster on three hosts, twice, and taken back", &["sshd", "netns", "nacos", "curl", "drills"], registry::set_up),
         case("playbook: redis-sentinel on three hosts, twice, and taken back", &["sshd", "netns", "redis"], || sentinel::guarded(Drill::No)),
         case("playbook: redis-sentinel, a failover there and back", &["sshd", "netns", "redis", "drills"], || sentinel::guarded(Drill::Yes)),
         case("playbook: sql-import on a host: refused, over what was there, and taken back", &["sshd", "netns", "mariadb"], import::on_host),
