@@ -5,7 +5,7 @@
 //! how many bytes there are. A status that never comes is `unknown`.
 
 use futures::future::BoxFuture;
-use k8s_openapi::api::core::v1::Pod;
+use crate::link::kube::Pod;
 use kube::Api;
 use kube::api::AttachParams;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Pod;
+use crate::link::kube::Pod;
 use kube::Api;
 use kube::api::ListParams;
 use tokio::io::copy_bidirectional;

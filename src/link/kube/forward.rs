@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::pod::Pod;
 use futures::future::BoxFuture;
-use k8s_openapi::api::core::v1::Pod;
 use kube::api::Portforwarder;
 use kube::client::UpgradeConnectionError;
 use kube::{Api, Client, Error};

@@ -9,6 +9,7 @@ mod dial;
 mod exec;
 mod forward;
 mod kubeconfig;
+mod pod;
 mod tls;
 
 pub use api::{Api, Connection, Direct, Failure};
@@ -16,3 +17,4 @@ pub use dial::{Dialer, Stream};
 pub use exec::Login;
 pub use forward::{Forwarded, NoForward, forward};
 pub use kubeconfig::{Fetch, Reader};
+pub use pod::Pod;

@@ -7,7 +7,7 @@ use crate::model::fact::Fact;
 use crate::port::Sink;
 
 /// So many facts make a chunk. The vector of one is as large whatever is in it, and as many as the channel holds are under way.
-const CHUNK: usize = 256;
+const CHUNK: usize = 128;
 /// So long the first fact of a chunk waits for more.
 const WAIT: Duration = Duration::from_millis(50);
 
