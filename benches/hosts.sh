@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # HOSTS real sshds, each in a network namespace of its own, beside one another: the time of as many parallel `ssh HOST true`
 # against the time until the cockpit shows all of them live, in turn; then its processor and memory at 5 s samples.
-#   benches/hosts.sh [HOSTS] [PAIRS]      as root; needs openssh-server, openssh-client, iproute2, python3
+#   benches/hosts.sh [HOSTS] [PAIRS] [BINARY]      as root; needs openssh-server, openssh-client, iproute2, python3
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 hosts=${1:-100} pairs=${2:-5}
-cargo build --locked --release >&2
-binary=$PWD/${CARGO_TARGET_DIR:-target}/release/quarterdeck
+[ -n "${3:-}" ] || cargo build --locked --release >&2
+binary=$(realpath "${3:-${CARGO_TARGET_DIR:-target}/release/quarterdeck}")
 dir=$(mktemp -d) bridge=qdb$$
 name() { echo "qdh$$-$1"; }
 cleanup() {
@@ -50,20 +50,10 @@ floor() {
   seq "$hosts" | xargs -P "$hosts" -I{} ssh -F "$dir/ssh_config" -o BatchMode=yes root@10.251.0.{} true
   echo "$(now) $s" | awk '{print $1 - $2}'
 }
-all() {
-  local s; s=$(now)
-  HOME=$dir XDG_CONFIG_HOME=$dir/.config XDG_STATE_HOME=$dir/.state "$binary" status --json --timeout 60 --config "$config" >"$dir/status.json" || true
-  echo "$(now) $s" | awk '{print $1 - $2}'
-  python3 - "$dir/status.json" "$hosts" <<'P'
-import json, sys
-hosts = json.load(open(sys.argv[1]))["hosts"]
-live = sum(h["freshness"]["state"] == "live" for h in hosts)
-assert live == int(sys.argv[2]), f"{live} of {sys.argv[2]} hosts are live"
-P
-}
-floor >/dev/null; all >/dev/null
+cockpit() { HOME=$dir XDG_CONFIG_HOME=$dir/.config XDG_STATE_HOME=$dir/.state benches/until.py "$@" "Hosts $hosts .*   live" -- "$binary" --config "$config"; }
+floor >/dev/null; cockpit >/dev/null
 for i in $(seq "$pairs"); do
-  if [ $((i % 2)) = 0 ]; then f=$(floor); p=$(all); else p=$(all); f=$(floor); fi
+  if [ $((i % 2)) = 0 ]; then f=$(floor); p=$(cockpit); else p=$(cockpit); f=$(floor); fi
   echo "ssh true: $f s   all live: $p s"
   echo "$f $p" >>"$dir/pairs"
 done
@@ -73,23 +63,5 @@ rows = [tuple(map(float, l.split())) for l in open(sys.argv[1])]
 ratios = sorted(p / f for f, p in rows)
 print(f"ratio median {s.median(ratios):.2f} (from {ratios[0]:.2f} to {ratios[-1]:.2f}) over {len(rows)} pairs")
 P
-# A minute of the cockpit in a terminal: its own processor time after the first 20 s, and its largest resident memory.
-HOME=$dir XDG_CONFIG_HOME=$dir/.config XDG_STATE_HOME=$dir/.state TERM=xterm-256color python3 - "$binary" "$config" <<'P'
-import fcntl, os, pty, select, signal, struct, sys, termios, time
-pid, fd = pty.fork()
-if pid == 0:
-    os.execv(sys.argv[1], [sys.argv[1], "--config", sys.argv[2]])
-fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 45, 160, 0, 0))
-def read(until):
-    while (left := until - time.time()) > 0:
-        if select.select([fd], [], [], left)[0]:
-            data = os.read(fd, 1 << 16)
-            if b"\x1b[6n" in data: os.write(fd, b"\x1b[1;1R")
-def ticks():
-    f = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
-    return int(f[11]) + int(f[12])
-start = time.time(); read(start + 20); before = ticks(); read(start + 60); after = ticks()
-peak = next(l for l in open(f"/proc/{pid}/status") if l.startswith("VmHWM")).split()[1]
-print(f"40 s of 5 s samples: {100 * (after - before) / os.sysconf('SC_CLK_TCK') / 40:.2f} % of a core, peak {int(peak) / 1024:.1f} MB")
-os.kill(pid, signal.SIGTERM)
-P
+# A minute of it: its own processor time after the first 20 s, and its largest resident memory.
+cockpit --stay 60
