@@ -171,11 +171,16 @@ impl Ui {
         reply(RunReply::Key(letter))
     }
 
-    /// The list of playbooks that fit what is typed.
+    /// The list of playbooks that fit what is typed: by name first, then by title, then by what they are for.
     pub(super) fn books_found(&self, typed: &str) -> Vec<&BookLine> {
         let needle = sought(typed);
-        let fits = |b: &&BookLine| [&b.name, &b.title, &b.when_to_use].iter().any(|t| t.to_lowercase().contains(&needle));
-        self.runs.books.iter().filter(fits).collect()
+        let place = |b: &BookLine| match [&b.name, &b.title, &b.when_to_use].iter().position(|t| t.to_lowercase().contains(&needle)) {
+            Some(0) if b.name.to_lowercase().starts_with(&needle) => Some(0),
+            place => place.map(|p| p + 1),
+        };
+        let mut found: Vec<(usize, &BookLine)> = self.runs.books.iter().filter_map(|b| Some((place(b)?, b))).collect();
+        found.sort_by_key(|(place, _)| *place);
+        found.into_iter().map(|(_, book)| book).collect()
     }
 
     /// The runs of before that fit what is typed.

@@ -172,7 +172,7 @@ pub fn play(scene: &dyn Scene, extent: Extent) {
     let again = run(scene, &[&["run"], &*strs(&scene.words())].concat());
     assert_eq!(again.0, 0, "{}", again.1);
     let changed: Vec<&str> = again.1.lines().filter(|l| l.contains(" : ok=") && !l.contains("changed=0 ")).collect();
-    assert!(changed.is_empty() && again.1.contains("changed=0 "), "the second run changes nothing: {changed:?}");
+    assert!(changed.is_empty() && again.1.contains("changed=0 "), "the second run changes nothing: {changed:?}\n{}", again.1);
     assert_eq!((scene.state(), scene.acts()), (before.clone(), acts.clone()), "nor do the servers say that it did");
     if extent == Extent::Some {
         let (code, said) = run(scene, &["undo", &first]);

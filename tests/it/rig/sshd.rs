@@ -286,6 +286,15 @@ pub struct Host {
     child: Option<Child>,
 }
 
+/// A host has a `/tmp` of its own: servers that were fetched into a checkout which lies there are brought in.
+fn servers_under_tmp() -> String {
+    let from = super::java::fetched("");
+    if !from.starts_with("/tmp") || !from.is_dir() {
+        return String::new();
+    }
+    format!("mkdir -p .{0}\nmount --bind {0} .{0}\n", from.display())
+}
+
 impl Host {
     pub fn name(&self) -> &str {
         &self.name
@@ -391,7 +400,7 @@ mkdir -p var/lib/containers
 mount -t tmpfs tmpfs var/lib/containers
 mkdir -p run/sshd run/lock old lab
 mount --bind {dir} lab
-pivot_root . old
+{servers}pivot_root . old
 mount -t proc proc /proc
 {cgroups}umount -l /old
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -407,6 +416,7 @@ exec /usr/sbin/sshd -D -f /lab/sshd_config -E /lab/sshd.log
             name = self.name,
             dir = self.dir.display(),
             cgroups = if self.cgroups == Cgroups::Own { SEEN_CGROUPS } else { "" },
+            servers = servers_under_tmp(),
             setup = self.setup,
         )
     }

@@ -11,7 +11,7 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system}
 use super::eventually;
 
 /// How long a screen may take to say what is expected of it.
-pub const PATIENCE: Duration = Duration::from_secs(40);
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 pub struct Terminal {
     child: Box<dyn Child + Send + Sync>,
@@ -20,6 +20,7 @@ pub struct Terminal {
     screen: Arc<Mutex<vt100::Parser>>,
     raw: Arc<Mutex<Vec<u8>>>,
     bytes: Arc<AtomicU64>,
+    reader: std::thread::JoinHandle<()>,
 }
 
 /// The binary under test.
@@ -64,7 +65,7 @@ impl Terminal {
         let raw = Arc::new(Mutex::new(Vec::new()));
         let bytes = Arc::new(AtomicU64::new(0));
         let (s, w, r, b) = (screen.clone(), writer.clone(), raw.clone(), bytes.clone());
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             let mut buffer = [0; 65536];
             while let Ok(n) = reader.read(&mut buffer) {
                 if n == 0 {
@@ -85,7 +86,7 @@ impl Terminal {
                 }
             }
         });
-        Self { child, master: pair.master, writer, screen, raw, bytes }
+        Self { child, master: pair.master, writer, screen, raw, bytes, reader }
     }
 
     pub fn text(&self) -> String {
@@ -151,16 +152,28 @@ impl Terminal {
         assert!(std::process::Command::new("kill").args([format!("-{signal}"), self.pid().to_string()]).status().expect("kill").success());
     }
 
-    /// The exit code, once there is one.
+    /// The exit code, once there is one; what the program said last has been read then.
     pub fn ended(&mut self) -> Option<i32> {
-        self.child.try_wait().expect("wait").map(|s| i32::try_from(s.exit_code()).unwrap_or(-1))
+        let status = self.child.try_wait().expect("wait")?;
+        self.drained();
+        Some(i32::try_from(status.exit_code()).unwrap_or(-1))
+    }
+
+    /// The terminal's end comes when nobody holds it any more; something that the program left behind may hold it for ever.
+    fn drained(&self) {
+        let start = std::time::Instant::now();
+        while !self.reader.is_finished() && start.elapsed() < Duration::from_secs(2) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Waits for the end; gives the exit code.
     #[track_caller]
     pub fn end(&mut self) -> u32 {
         let child = &mut self.child;
-        eventually("the end of the program", PATIENCE, || child.try_wait().expect("wait").map(|s| s.exit_code()))
+        let code = eventually("the end of the program", PATIENCE, || child.try_wait().expect("wait").map(|s| s.exit_code()));
+        self.drained();
+        code
     }
 }
 
