@@ -49,7 +49,7 @@ def read(until):
             sys.exit("the program ended:\n" + tail.decode(errors="replace")[-2000:])
         allowed -= len(data)
         total += len(data)
-        tail = (tail + data)[-65536:]
+        tail = (tail + data)[-(1 << 20) :]
         if b"\x1b[6n" in data:
             os.write(fd, b"\x1b[1;2R")
         return data
