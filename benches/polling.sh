@@ -34,34 +34,21 @@ members=$(for n in $(seq 30); do printf '"127.78.0.%s:13306", ' "$n"; done)
 printf '[[middleware]]\nkind = "mysql"\nname = "orders"\nmembers = [%s]\nuser = "deck"\npassword = "pw"\n' "${members%, }" >>"$config"
 
 export HOME=$home XDG_CONFIG_HOME=$home/.config XDG_STATE_HOME=$home/.state TERM=xterm-256color LANG=C.UTF-8
-python3 - "$binary" "$seconds" "$config" <<'EOF'
-import fcntl, os, pty, select, signal, struct, sys, termios, time
+PYTHONPATH=benches python3 - "$binary" "$seconds" "$config" <<'EOF'
+import sys, time
+from program import Program
 binary, seconds, config = sys.argv[1], float(sys.argv[2]), sys.argv[3]
 
 def run(seconds, *expected):
     """The processor's share in percent; resident memory in MB: in all, and without the pages of the program file."""
-    pid, fd = pty.fork()
-    if pid == 0:
-        os.execv(binary, [binary])
-    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 45, 160, 0, 0))
-    screen = bytearray()
-    def drain(until):
-        while time.monotonic() < until:
-            if select.select([fd], [], [], max(0, min(0.2, until - time.monotonic())))[0]:
-                screen.extend(os.read(fd, 65536))
-    def cpu():
-        fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    def memory(key):
-        return next(int(l.split()[1]) for l in open(f"/proc/{pid}/status") if l.startswith(key)) / 1024
-    drain(time.monotonic() + 15)
+    program = Program([binary])
+    screen = program.drain(15)
     if any(text not in screen for text in expected):
         sys.exit("not all 60 members answer; nothing is measured")
-    before, start, told = cpu(), time.monotonic(), len(screen)
-    drain(start + seconds)
-    out = ((cpu() - before) / (time.monotonic() - start) * 100, memory("VmRSS:"), memory("RssAnon:"), (len(screen) - told) / 1024)
-    os.kill(pid, signal.SIGTERM)
-    os.waitpid(pid, 0)
+    before, start = program.cpu(), time.monotonic()
+    told = len(program.drain(seconds))
+    out = ((program.cpu() - before) / (time.monotonic() - start) * 100, program.memory("VmRSS"), program.memory("RssAnon"), told / 1024)
+    program.end()
     return out
 
 watching = run(seconds, b"30/30", b"3/3")

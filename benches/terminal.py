@@ -7,7 +7,9 @@ Waits for TEXT on the screen's stream, sends KEYS, then measures for S seconds: 
 peak memory, and how long a key takes to be answered (`f`: the log is held still, and followed again). With --rate the terminal
 takes no more than that, as a thin line does; what the kernel holds in between is 4 KiB.
 """
-import argparse, fcntl, os, pty, select, struct, sys, termios, time
+import argparse, sys, time
+
+from program import Program
 
 p = argparse.ArgumentParser()
 p.add_argument("--rate", type=float, default=0)
@@ -17,12 +19,7 @@ p.add_argument("--ready", default="")
 p.add_argument("command", nargs="+")
 a = p.parse_args()
 
-pid, fd = pty.fork()
-if pid == 0:
-    os.environ.update(TERM="xterm-256color", COLORTERM="truecolor", LANG="C.UTF-8")
-    os.execvp(a.command[0], a.command)
-fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 45, 160, 0, 0))
-
+program = Program(a.command)
 total, tail, allowed, last = 0, b"", 0.0, time.monotonic()
 
 
@@ -41,17 +38,12 @@ def read(until):
                 time.sleep(0.002)
                 continue
             size = int(min(allowed, 4096))
-        if not select.select([fd], [], [], min(until - now, 0.05))[0]:
+        data = program.read(min(until - now, 0.05), size)
+        if not data:
             continue
-        try:
-            data = os.read(fd, size)
-        except OSError:
-            sys.exit("the program ended:\n" + tail.decode(errors="replace")[-2000:])
         allowed -= len(data)
         total += len(data)
         tail = (tail + data)[-(1 << 20) :]
-        if b"\x1b[6n" in data:
-            os.write(fd, b"\x1b[1;2R")
         return data
 
 
@@ -65,15 +57,10 @@ def wait(text, limit):
     tail = b""
 
 
-def cpu():
-    fields = open(f"/proc/{pid}/stat").read().rsplit(") ", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 if a.ready:
     wait(a.ready.encode(), 60)
 for key in a.open.split():
-    os.write(fd, key.encode().replace(b"ENTER", b"\r"))
+    program.send(key.encode().replace(b"ENTER", b"\r"))
     until = time.monotonic() + 0.7
     while read(until):
         pass
@@ -82,7 +69,7 @@ settle = time.monotonic() + 3
 while time.monotonic() < settle:
     read(settle)
 
-frames, before, used, start = 0, total, cpu(), time.monotonic()
+frames, before, used, start = 0, total, program.cpu(), time.monotonic()
 until = start + a.seconds
 rest = b""
 while time.monotonic() < until:
@@ -90,12 +77,12 @@ while time.monotonic() < until:
     frames += data.count(b"\x1b[?2026h")
     rest = data[-7:] if not data.endswith(b"\x1b[?2026h") else b""
 seconds = time.monotonic() - start
-bytes_, used = total - before, cpu() - used
+bytes_, used = total - before, program.cpu() - used
 
 answers = []
 for i in range(20):
     tail, pressed = b"", time.monotonic()
-    os.write(fd, b"f")
+    program.send(b"f")
     word = b"paused" if i % 2 == 0 else b"following"
     limit = pressed + 10
     while word not in tail and time.monotonic() < limit:
@@ -105,7 +92,6 @@ for i in range(20):
     while time.monotonic() < pause:
         read(pause)
 answers.sort()
-peak = next(int(l.split()[1]) for l in open(f"/proc/{pid}/status") if l.startswith("VmHWM")) / 1024
 print(f"{bytes_ / seconds / 1000:.1f} KB/s to the terminal, {frames / seconds:.1f} frames/s, {used / seconds * 100:.1f} % of a core, "
-      f"peak {peak:.0f} MB; key to answer {answers[10]:.0f} ms (median), {answers[-1]:.0f} ms (worst of 20)")
-os.kill(pid, 9)
+      f"peak {program.memory():.0f} MiB; key to answer {answers[10]:.0f} ms (median), {answers[-1]:.0f} ms (worst of 20)")
+program.end()

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use crate::link::kube::Pod;
 use kube::Client;
 use kube::api::{Api, DynamicObject, ListParams};
 use kube::core::GroupVersionKind;
@@ -13,6 +12,7 @@ use serde_json::Value;
 use super::{args, kube as api, way};
 use crate::base::clock::Stopwatch;
 use crate::base::text::clean;
+use crate::link::kube::Pod;
 use crate::model::catalog::{ActionSpec, Field, FieldKind, Others, Place, Touches};
 use crate::port::action::{Action, ActionCx, ActionError, Args, Found, Hindrance, Outcome, Purpose, Stream};
 

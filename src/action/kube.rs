@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::download::Download;
 use super::more_args::MoreArgs;
 use super::retag::Retag;
-use super::{args, way};
+use super::{args, elements, way};
 use crate::base::text::clean;
 use crate::port::action::{ActionCx, ActionError, Args, Hindrance};
 
@@ -155,22 +155,11 @@ pub(super) async fn manifest(given: &Args, cx: &ActionCx) -> Result<Vec<DynamicO
 /// Says `protocol: TCP` of every port that says nothing. It is the API's own default, but the protocol is a part of a port's key, and
 /// servers before 1.21 refuse to apply a port whose key is not whole (kubernetes/kubernetes#92332).
 fn with_protocols(value: &mut Value) {
-    match value {
-        Value::Object(map) => {
-            for (key, child) in map {
-                if let (true, Some(ports)) = (key == "ports", child.as_array_mut()) {
-                    let open = ports.iter_mut().filter_map(Value::as_object_mut).filter(|p| p.contains_key("port") || p.contains_key("containerPort"));
-                    open.for_each(|port| {
-                        port.entry("protocol").or_insert_with(|| "TCP".into());
-                    });
-                } else {
-                    with_protocols(child);
-                }
-            }
+    elements::each(value, &["ports"], &mut |port| {
+        if let Some(port) = port.as_object_mut().filter(|p| p.contains_key("port") || p.contains_key("containerPort")) {
+            port.entry("protocol").or_insert_with(|| "TCP".into());
         }
-        Value::Array(all) => all.iter_mut().for_each(with_protocols),
-        _ => {}
-    }
+    });
 }
 
 fn utf8(bytes: Vec<u8>, place: &str) -> Result<String, ActionError> {

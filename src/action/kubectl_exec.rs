@@ -5,12 +5,12 @@
 //! how many bytes there are. A status that never comes is `unknown`.
 
 use futures::future::BoxFuture;
-use crate::link::kube::Pod;
 use kube::Api;
 use kube::api::AttachParams;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use super::{args, command, kube as api, remote, way};
+use crate::link::kube::Pod;
 use crate::link::shell::quote;
 use crate::model::catalog::{ActionSpec, Field, FieldKind, Others, Place, Touches};
 use crate::port::action::{Action, ActionCx, ActionError, Args, Ended, Found, Hindrance, MOST_KEPT, Outcome, Stream};

@@ -3,6 +3,7 @@
 mod args;
 mod deploy;
 pub mod download;
+mod elements;
 pub mod host_inspect;
 mod http;
 mod kube;

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::args;
+use super::{args, elements};
 use crate::port::action::{ActionError, Args};
 
 /// `more_args: {CONTAINER: [ARGUMENT]}`.
@@ -21,18 +21,8 @@ impl MoreArgs {
 
     /// In every pod of an object, however deep it stands. An argument that is there is not added again.
     pub(super) fn change(&self, value: &mut Value) {
-        match value {
-            Value::Object(map) => {
-                for (key, child) in map {
-                    let containers = child.as_array_mut().filter(|_| key == "containers");
-                    match containers {
-                        Some(all) => all.iter_mut().for_each(|container| self.add(container)),
-                        None => self.change(child),
-                    }
-                }
-            }
-            Value::Array(all) => all.iter_mut().for_each(|v| self.change(v)),
-            _ => {}
+        if !self.0.is_empty() {
+            elements::each(value, &["containers"], &mut |container| self.add(container));
         }
     }
 

@@ -57,7 +57,7 @@ pub(super) fn without_allotted(object: &mut DynamicObject) {
             if let Some(spec) = map(data, "/spec") {
                 spec.remove("selector");
             }
-            for labels in [object.metadata.labels.as_mut()].into_iter().flatten() {
+            if let Some(labels) = &mut object.metadata.labels {
                 labels.retain(|name, _| !OF_A_JOB.contains(&name.as_str()));
             }
             if let Some(labels) = map(data, "/spec/template/metadata/labels") {

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::args;
+use super::{args, elements};
 use crate::port::action::{ActionError, Args};
 
 /// What is to become of images: `retag: {registry: PREFIX, tag: TAG, keep: [IMAGE]}`, each where it is needed.
@@ -34,23 +34,11 @@ impl Retag {
 
     /// Every container's image in an object, however deep its pods stand.
     pub(super) fn change(&self, value: &mut Value) {
-        match value {
-            Value::Object(map) => {
-                for (key, child) in map {
-                    if !matches!(key.as_str(), "containers" | "initContainers") {
-                        self.change(child);
-                        continue;
-                    }
-                    for container in child.as_array_mut().into_iter().flatten() {
-                        if let Some(Value::String(image)) = container.get_mut("image") {
-                            *image = self.image(image);
-                        }
-                    }
-                }
+        elements::each(value, &["containers", "initContainers"], &mut |container| {
+            if let Some(Value::String(image)) = container.get_mut("image") {
+                *image = self.image(image);
             }
-            Value::Array(all) => all.iter_mut().for_each(|v| self.change(v)),
-            _ => {}
-        }
+        });
     }
 
     fn image(&self, image: &str) -> String {

@@ -6,6 +6,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use super::{args, http as client, way};
+use crate::base::text::percent;
 use crate::link::http::{Failure, Login, Request, Server};
 use crate::link::tls::Tls;
 use crate::model::catalog::{ActionSpec, Field, FieldKind, Others, Place, Touches};
@@ -49,32 +50,17 @@ fn looks(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
-fn escaped(text: &str) -> String {
-    percent(text.as_bytes())
-}
-
-fn percent(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
-        if b.is_ascii_alphanumeric() || b"-_.~".contains(b) {
-            out.push(char::from(*b));
-        } else {
-            super::remote::add(&mut out, format_args!("%{b:02X}"));
-        }
-        out
-    })
-}
-
 fn request(given: &Args, cx: &ActionCx, path: String) -> Result<Request, ActionError> {
     let mut request = Request::new(method(given)?, path);
     match (given.get("body"), args::text(given, "body_format").as_deref()) {
         (None | Some(Value::Null), _) => {}
         (Some(Value::Object(fields)), Some("form")) => {
-            let mut pairs: Vec<String> = fields.keys().map(|k| format!("{}={}", escaped(k), escaped(&args::text(fields, k).unwrap_or_default()))).collect();
+            let mut pairs: Vec<String> = fields.keys().map(|k| format!("{}={}", percent(k), percent(args::text(fields, k).unwrap_or_default()))).collect();
             // What a file holds is nobody's to write down: it goes from the file into the request.
             if let Some(Value::Object(files)) = given.get("body_files") {
                 for name in files.keys() {
                     let bytes = cx.files.read(&args::required(files, name)?).map_err(ActionError::arguments)?;
-                    pairs.push(format!("{}={}", escaped(name), percent(&bytes)));
+                    pairs.push(format!("{}={}", percent(name), percent(bytes)));
                 }
             }
             request = request.body("application/x-www-form-urlencoded", pairs.join("&"));

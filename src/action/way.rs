@@ -5,7 +5,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::link::kube::Pod;
 use kube::Api;
 use kube::api::ListParams;
 use tokio::io::copy_bidirectional;
@@ -13,7 +12,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::args;
-use crate::link::kube::{NoForward, forward};
+use crate::link::kube::{NoForward, Pod, forward};
 use crate::model::catalog::{Field, FieldKind};
 use crate::port::action::{ActionCx, ActionError, Args, Hindrance};
 use crate::port::shell::Line;

@@ -24,6 +24,19 @@ fn hostile(c: char) -> bool {
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// Percent-encoding of everything but the unreserved characters of RFC 3986: fit for a path's segment and for a query's value.
+pub fn percent(text: impl AsRef<[u8]>) -> String {
+    let bytes = text.as_ref();
+    bytes.iter().fold(String::with_capacity(bytes.len()), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(byte) {
+            out.push(char::from(*byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
+}
+
 /// One line of text from afar, made harmless: control characters are shown in caret notation (`^[`), invisible and
 /// direction-changing ones by their code point, tabs and line breaks as one space.
 pub fn clean(text: &str) -> Cow<'_, str> {

@@ -71,7 +71,7 @@ fn this_machine() {
     assert_eq!(host.identity.boot_id.expect("boot id").to_string(), read("/proc/sys/kernel/random/boot_id"));
     assert!(read("/etc/os-release").contains(&host.identity.os), "{}", host.identity.os);
     let uptime: f64 = read("/proc/uptime").split(' ').next().expect("uptime").parse().expect("number");
-    assert!((uptime - v.uptime_seconds as f64).abs() < 15.0);
+    assert!((uptime - v.uptime_seconds as f64).abs() < 5.0);
     let total: u64 = read("/proc/meminfo").lines().next().expect("MemTotal").split_whitespace().nth(1).expect("kB").parse().expect("number");
     assert_eq!(v.memory_total_bytes, total * 1024);
     assert!(v.memory_available_bytes > 0 && v.memory_available_bytes <= v.memory_total_bytes);
@@ -263,8 +263,8 @@ fn frozen() {
     host.freeze();
     let start = std::time::Instant::now();
     let state = watch.until("the freeze is noticed", Duration::from_secs(10), |h| (h.state != SourceState::Live).then_some(h.state));
-    // Three intervals of a second, and as much again for the machine that runs this.
-    assert!(state == SourceState::Stale && start.elapsed() < Duration::from_secs(6), "{state:?} after {:?}", start.elapsed());
+    // Three intervals of a second, and a little for the machine that runs this.
+    assert!(state == SourceState::Stale && start.elapsed() < Duration::from_millis(3900), "{state:?} after {:?}", start.elapsed());
     assert!(watch.heard().error.contains("no answer from here"), "{}", watch.heard().error);
     host.thaw();
     watch.until("it heals by itself", Duration::from_secs(10), |h| (h.state == SourceState::Live && h.end.is_none()).then_some(()));

@@ -112,6 +112,12 @@ impl Desk {
         Running(child)
     }
 
+    /// Names of all runs, the newest first.
+    pub fn runs(&self) -> Vec<String> {
+        let told: serde_json::Value = serde_json::from_str(&self.run(&["playbook", "runs", "--json"]).expect(0).out).expect("JSON");
+        told["runs"].as_array().expect("runs").iter().map(|r| r["run"].as_str().expect("a name").to_owned()).collect()
+    }
+
     /// Of the newest run.
     pub fn journal(&self) -> String {
         let mut runs: Vec<PathBuf> = fs::read_dir(self.state().join("runs")).map(|d| d.filter_map(|e| Some(e.ok()?.path())).collect()).unwrap_or_default();

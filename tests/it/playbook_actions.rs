@@ -11,6 +11,7 @@ use ring::digest::{SHA256, digest};
 use crate::components::case;
 use crate::kube::{Space, admin, beside_others};
 use crate::playbook::Desk;
+use crate::playbook_real;
 use crate::rig::docker::Docker;
 use crate::rig::eventually;
 use crate::rig::{mysql, redis};
@@ -57,9 +58,7 @@ fn sql() {
     desk.write("looking.yaml", &looking);
     desk.run(&["playbook", "run", "looking.yaml", "--check"]);
     assert_eq!(server.sql("SELECT COUNT(*) FROM shop.t"), "1", "a look that would change something is refused");
-    let runs: serde_json::Value = serde_json::from_str(&desk.run(&["playbook", "runs", "--json"]).expect(0).out).expect("JSON");
-    let oldest = runs["runs"].as_array().and_then(|r| r.last()).expect("a run")["run"].as_str().expect("a name").to_owned();
-    desk.run(&["--write", "playbook", "undo", &oldest, "--yes"]).expect(0);
+    desk.run(&["--write", "playbook", "undo", &playbook_real::first(&desk), "--yes"]).expect(0);
     assert_eq!(server.sql("SHOW DATABASES LIKE 'shop'"), "");
 }
 
@@ -198,11 +197,6 @@ fn cluster() {
     let live = space.send("GET", &space.path("configmaps/words"), &serde_json::Value::Null);
     assert_eq!(live["data"]["word"], "one", "a plan is a dry run");
     desk.write("app.yaml", &manifest("one"));
-    desk.run(&["--write", "playbook", "undo", &oldest(&desk), "--yes"]).expect(0);
+    desk.run(&["--write", "playbook", "undo", &playbook_real::first(&desk), "--yes"]).expect(0);
     assert!(space.try_send("GET", &space.path("configmaps/words"), &serde_json::Value::Null).is_err());
-}
-
-fn oldest(desk: &Desk) -> String {
-    let runs: serde_json::Value = serde_json::from_str(&desk.run(&["playbook", "runs", "--json"]).expect(0).out).expect("JSON");
-    runs["runs"].as_array().and_then(|r| r.last()).expect("a run")["run"].as_str().expect("a name").to_owned()
 }

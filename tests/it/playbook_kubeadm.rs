@@ -8,7 +8,8 @@ use libtest_mimic::Trial;
 
 use crate::components::case;
 use crate::playbook::Desk;
-use crate::playbook_nodes::{CONTAINERD, run, run_before};
+use crate::playbook_nodes::CONTAINERD;
+use crate::playbook_real::{newest, run};
 use crate::rig::mirror::{Registry, Store};
 use crate::rig::sshd::{Host, Lab};
 
@@ -175,6 +176,7 @@ fn nfs(desk: &Desk, hosts: &[Host], kubectl: &(dyn Fn(&str) -> String + Sync)) {
         "apply -f - <<'Y'\napiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: old, annotations: {storageclass.kubernetes.io/is-default-class: \"true\"}}\nprovisioner: example.com/old\nY",
     );
     let ran = provide(words).expect(0);
+    let made = newest(desk);
     assert!(ran.out.contains("seen: /srv/nfs/kubernetes/probe/probe"), "{}", ran.out);
     assert!(ran.out.contains("WARNING: w1 is one machine"), "{}", ran.out);
     assert_eq!(server.run("exportfs -s"), format!("/srv/nfs/kubernetes {net}.0/24(rw,sync,no_subtree_check,no_root_squash)\n"));
@@ -188,10 +190,10 @@ fn nfs(desk: &Desk, hosts: &[Host], kubectl: &(dyn Fn(&str) -> String + Sync)) {
     let words: Vec<&str> = words.iter().map(|w| if *w == manifest { old.as_str() } else { *w }).collect();
     let refused = run(desk, &words).expect(2);
     assert!(refused.err.contains("selfLink was empty"), "{}\n{}", refused.out, refused.err);
-    desk.run(&["--write", "playbook", "undo", &run_before(desk, 0), "--yes"]).expect(0);
+    desk.run(&["--write", "playbook", "undo", &newest(desk), "--yes"]).expect(0);
     server.run("rm -rf /srv/nfs/kubernetes/probe");
     kubectl("delete pv probe --ignore-not-found");
-    desk.run(&["--write", "playbook", "undo", &run_before(desk, 2), "--yes"]).expect(0);
+    desk.run(&["--write", "playbook", "undo", &made, "--yes"]).expect(0);
     server.run("rmdir -p /srv/nfs 2>/dev/null || true");
     assert_eq!(hosts.iter().map(state).collect::<Vec<_>>(), before, "taken back");
     assert!(kubectl("get storageclass,deployment").contains("old (default)"));
@@ -275,6 +277,7 @@ fn pod_network(desk: &Desk, hosts: &[Host], kubectl: &(dyn Fn(&str) -> String + 
     // The folder itself stays: containerd watches it.
     hosts[3].run("rm /etc/cni/net.d/87-podman-bridge.conflist");
     let ran = run(desk, &words).expect(0);
+    let laid = newest(desk);
     for (from, to) in [("m1", "w1"), ("w1", "m1"), ("m2", "m3"), ("m3", "w1")] {
         assert!(ran.out.contains(&format!("on-{from} reaches on-{to} (10.244.")), "{from} {to}\n{}", ran.out);
     }
@@ -286,7 +289,7 @@ fn pod_network(desk: &Desk, hosts: &[Host], kubectl: &(dyn Fn(&str) -> String + 
     let refused = run(desk, &[&words[..], &["-e", "network=calico"]].concat()).expect(2);
     assert!(refused.err.contains("One network only"), "{}", refused.err);
     nfs(desk, hosts, kubectl);
-    desk.run(&["--write", "playbook", "undo", &run_before(desk, 5), "--yes"]).expect(0);
+    desk.run(&["--write", "playbook", "undo", &laid, "--yes"]).expect(0);
     for (host, before) in hosts.iter().zip(&before) {
         assert_eq!(&left(host), before, "{}", host.name());
     }
@@ -315,6 +318,7 @@ fn kubeadm() {
     assert_eq!(state(&hosts[0]), before[0]);
 
     let ran = run(&desk, &init).expect(0);
+    let begun = newest(&desk);
     assert!(ran.out.contains("Can the endpoint move") && ran.count("m1", "changed") >= 4, "{}", ran.out);
     let kubectl = |words: &str| hosts[0].run(&format!("kubectl --kubeconfig /etc/kubernetes/admin.conf {words}"));
     assert!(kubectl("get --raw /version").contains("v1.20.2"));
@@ -330,12 +334,14 @@ fn kubeadm() {
     let masters = ["kubeadm-join", "-e", "nodes=m2,m3", "-e", "first=m1", "-e", "role=control-plane", "-e", ignore];
     let worker = ["kubeadm-join", "-e", "nodes=w1", "-e", "first=m1", "-e", ignore];
     let ran = run(&desk, &masters).expect(0);
+    let joined = newest(&desk);
     assert!(ran.out.contains("of m1 alone"), "an endpoint that is one master's own is warned about:\n{}", ran.out);
     let token = regex::Regex::new(r"\b[a-z0-9]{6}\.[a-z0-9]{16}\b").expect("a pattern");
     for text in [&ran.out, &ran.err, &desk.journal()] {
         assert!(!token.is_match(text), "a token is shown: {:?}", token.find(text).map(|m| m.start()));
     }
     run(&desk, &worker).expect(0);
+    let served = newest(&desk);
     let nodes = kubectl("get nodes -o name");
     assert_eq!(nodes.split_whitespace().collect::<Vec<_>>(), ["node/m1", "node/m2", "node/m3", "node/w1"]);
     let members = "ETCDCTL_API=3 curl -s --cacert /etc/kubernetes/pki/etcd/ca.crt --cert /etc/kubernetes/pki/etcd/peer.crt --key /etc/kubernetes/pki/etcd/peer.key \
@@ -362,16 +368,15 @@ fn kubeadm() {
     assert_eq!(kubectl("-n kube-system get secret kubeadm-certs --ignore-not-found -o name"), "");
 
     // What belongs to the cluster keeps its first master from being taken back; in the other order all of it goes.
-    // Seven runs of the network and of the storage lie between.
-    let undo = |later: usize| desk.run(&["--write", "playbook", "undo", &run_before(&desk, later), "--yes"]);
-    let first = undo(12);
+    let undo = |run: &str| desk.run(&["--write", "playbook", "undo", run, "--yes"]);
+    let first = undo(&begun);
     assert_ne!(first.code, 0, "{}", first.out);
     assert!(first.err.contains("still belong to the cluster") || first.out.contains("still belong to the cluster"), "{}\n{}", first.out, first.err);
-    undo(9).expect(0);
-    undo(10).expect(0);
+    undo(&served).expect(0);
+    undo(&joined).expect(0);
     assert_eq!(kubectl("get nodes -o name").trim(), "node/m1");
     assert_eq!(hosts[0].run(members), "\"name\":\"m1\" ", "etcd has no member that is gone");
-    undo(12).expect(0);
+    undo(&begun).expect(0);
     for (host, before) in hosts.iter().zip(&before) {
         assert_eq!(&state(host), before, "{} is as it was", host.name());
     }

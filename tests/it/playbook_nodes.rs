@@ -4,6 +4,7 @@ use libtest_mimic::Trial;
 
 use crate::components::case;
 use crate::playbook::{Desk, Ran};
+use crate::playbook_real::{newest, run};
 use crate::rig::mirror::{PASSWORD, Registry, Store, Tokens, USER, certificate};
 use crate::rig::sshd::{Host, Lab};
 use crate::rig::stub::stub_on;
@@ -17,16 +18,6 @@ pub fn tests() -> Vec<Trial> {
             container_runtime,
         ),
     ]
-}
-
-/// A run of a desk: 0 is the newest, 1 the one before it.
-pub fn run_before(desk: &Desk, later: usize) -> String {
-    let runs: serde_json::Value = serde_json::from_str(&desk.run(&["playbook", "runs", "--json"]).expect(0).out).expect("JSON");
-    runs["runs"].as_array().and_then(|r| r.get(later)).expect("a run")["run"].as_str().expect("a name").to_owned()
-}
-
-pub fn run(desk: &Desk, words: &[&str]) -> Ran {
-    desk.run(&[&["--write", "playbook", "run"], words, &["--yes"]].concat())
 }
 
 /// A clock that is more than a year behind, for whoever asks `date`: machines of one kernel share the real one.
@@ -200,11 +191,12 @@ fn container_runtime() {
     };
     let refused = all(&format!("registry.k8s.io=http://{}:9", lab.gateway())).expect(2);
     assert!(refused.err.contains("Run the playbook registry-mirror"), "{}\n{}", refused.out, refused.err);
-    desk.run(&["--write", "playbook", "undo", &run_before(&desk, 0), "--yes"]).expect(0);
+    desk.run(&["--write", "playbook", "undo", &newest(&desk), "--yes"]).expect(0);
     assert_eq!([state(&hosts[0]), state(&hosts[1])], before[..2], "taken back");
 
     let mirrors = format!("registry.k8s.io=http://{0},docker.io=http://{0}", mirror.address());
     let ran = all(&mirrors).expect(0);
+    let written = newest(&desk);
     for host in &hosts {
         assert!(ran.count(host.name(), "changed") >= 7, "{}", ran.out);
         let dump = host.run("containerd config dump");
@@ -219,7 +211,7 @@ fn container_runtime() {
     assert!(mirror.asked().contains("/v2/pause/manifests/3.10?ns=registry.k8s.io"), "through the mirror:\n{}", mirror.asked());
     let again = all(&mirrors).expect(0);
     assert_eq!((again.count("k8s-1", "changed"), again.count("k8s-2", "changed")), (0, 0), "{}", again.out);
-    desk.run(&["--write", "playbook", "undo", &run_before(&desk, 1), "--yes"]).expect(0);
+    desk.run(&["--write", "playbook", "undo", &written, "--yes"]).expect(0);
     assert_eq!([state(&hosts[0]), state(&hosts[1])], before[..2], "taken back");
     // Mirrors in the old form and the new one exclude each other: said before anything is written.
     hosts[0].run("printf 'version = 2\\n[plugins.\"io.containerd.grpc.v1.cri\".registry.mirrors.\"docker.io\"]\\n  endpoint = [\"http://x\"]\\n' >/etc/containerd/config.toml");
@@ -235,6 +227,7 @@ fn container_runtime() {
     assert!(refused.err.contains("no longer speaks to docker"), "{}", refused.err);
     let words = [&words[..], &["-e", "kubernetes=1.20.2"]].concat();
     let ran = run(&desk, &words).expect(0);
+    let written = newest(&desk);
     assert!(ran.count("old-1", "changed") >= 3, "{}", ran.out);
     let said = old.run(
         "docker info -f '{{.CgroupDriver}} {{.Labels}} {{range .RegistryConfig.Mirrors}}{{.}}{{end}}'; docker images -q google_containers/pause:3.2 | wc -l",
@@ -242,6 +235,6 @@ fn container_runtime() {
     assert_eq!(said, format!("cgroupfs [site=kept] http://{}/\n1\n", mirror.address()));
     assert!(old.run("cat /etc/docker/daemon.json").contains("\"max-concurrent-downloads\": 2"));
     assert_eq!(run(&desk, &words).expect(0).count("old-1", "changed"), 0);
-    desk.run(&["--write", "playbook", "undo", &run_before(&desk, 1), "--yes"]).expect(0);
+    desk.run(&["--write", "playbook", "undo", &written, "--yes"]).expect(0);
     assert_eq!(state(&old), before[2], "taken back");
 }

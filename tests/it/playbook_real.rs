@@ -29,13 +29,11 @@ pub fn here() -> Desk {
 
 /// The oldest run of a desk.
 pub fn first(desk: &Desk) -> String {
-    let runs: serde_json::Value = serde_json::from_str(&desk.run(&["playbook", "runs", "--json"]).expect(0).out).expect("JSON");
-    runs["runs"].as_array().and_then(|r| r.last()).expect("a run")["run"].as_str().expect("a name").to_owned()
+    desk.runs().pop().expect("a run")
 }
 
 pub fn newest(desk: &Desk) -> String {
-    let runs: serde_json::Value = serde_json::from_str(&desk.run(&["playbook", "runs", "--json"]).expect(0).out).expect("JSON");
-    runs["runs"].as_array().and_then(|r| r.first()).expect("a run")["run"].as_str().expect("a name").to_owned()
+    desk.runs().swap_remove(0)
 }
 
 pub fn run<'a>(desk: &Desk, words: &[&'a str]) -> crate::playbook::Ran {

@@ -14,12 +14,11 @@ use serde_json::Value;
 
 use super::OPEN;
 use crate::base::clock::Clock;
-use crate::base::text::clean;
+use crate::base::text::{clean, percent};
 use crate::link::kube::{Api, Failure, NoForward, forward};
 use crate::link::tls::Stream;
 use crate::model::id::Name;
 use crate::port::Meter;
-use crate::source::kube::escape;
 use crate::source::middleware::member::Trouble;
 use crate::source::middleware::reach::{Dial, Muster, Seat};
 
@@ -200,16 +199,16 @@ impl ThroughCluster {
 
     async fn pods(&self, namespace: &str, query: &str) -> Result<Vec<Pod>, Trouble> {
         // Whatever the API server remembers will do: it costs etcd nothing.
-        let path = format!("/api/v1/namespaces/{}/pods?resourceVersion=0&{query}", escape(namespace));
+        let path = format!("/api/v1/namespaces/{}/pods?resourceVersion=0&{query}", percent(namespace));
         Ok(self.get::<List<Pod>>(&path).await?.unwrap_or_default().items)
     }
 
     async fn labelled(&self, namespace: &str, labels: &str) -> Result<Vec<Pod>, Trouble> {
-        self.pods(namespace, &format!("labelSelector={}", escape(labels))).await
+        self.pods(namespace, &format!("labelSelector={}", percent(labels))).await
     }
 
     async fn pod(&self, namespace: &str, name: &str) -> Result<Option<Pod>, Trouble> {
-        self.get(&format!("/api/v1/namespaces/{}/pods/{}", escape(namespace), escape(name))).await
+        self.get(&format!("/api/v1/namespaces/{}/pods/{}", percent(namespace), percent(name))).await
     }
 
     async fn picked(&self) -> Result<Vec<Pod>, Trouble> {
@@ -218,7 +217,7 @@ impl ThroughCluster {
             Pick::Object { kind, name } => (kind.to_ascii_lowercase(), name),
         };
         let missing = || self.trouble(format!("there is no {kind} {name} in the namespace {}", self.namespace));
-        let within = |prefix: &str, plural: &str| format!("{prefix}/namespaces/{}/{plural}/{}", escape(&self.namespace), escape(name));
+        let within = |prefix: &str, plural: &str| format!("{prefix}/namespaces/{}/{plural}/{}", percent(&self.namespace), percent(name));
         let path = match kind.as_str() {
             "pod" | "pods" | "po" => return Ok(vec![self.pod(&self.namespace, name).await?.ok_or_else(missing)?]),
             "service" | "services" | "svc" => {
@@ -244,14 +243,14 @@ impl ThroughCluster {
     async fn find(&self, host: &str, port: u16) -> Result<(String, String, u16), Trouble> {
         let found = |namespace: &str, pod: &Pod, port: u16| (namespace.to_owned(), pod.metadata.name.clone(), port);
         if let Ok(ip) = host.parse::<IpAddr>() {
-            let pods = self.pods(&self.namespace, &format!("fieldSelector={}", escape(&format!("status.podIP={ip}")))).await?;
+            let pods = self.pods(&self.namespace, &format!("fieldSelector={}", percent(format!("status.podIP={ip}")))).await?;
             // Pods of a host's own network share its address.
             let alive = || pods.iter().filter(|p| !p.is_over());
             let named = |p: &&Pod| p.spec.containers.iter().flat_map(|c| &c.ports).any(|c| c.container_port == port);
             if let Some(pod) = alive().find(named).or_else(|| alive().next()) {
                 return Ok(found(&self.namespace, pod, port));
             }
-            let path = format!("/api/v1/namespaces/{}/services", escape(&self.namespace));
+            let path = format!("/api/v1/namespaces/{}/services", percent(&self.namespace));
             let services = self.get::<List<Service>>(&path).await?.unwrap_or_default().items;
             if let Some(service) = services.iter().find(|s| s.spec.cluster_ip == host) {
                 return self.behind(&self.namespace, service, port).await;
@@ -262,7 +261,7 @@ impl ThroughCluster {
             if let Some(pod) = self.pod(namespace, name).await? {
                 return Ok(found(namespace, &pod, port));
             }
-            let path = format!("/api/v1/namespaces/{}/services/{}", escape(namespace), escape(name));
+            let path = format!("/api/v1/namespaces/{}/services/{}", percent(namespace), percent(name));
             if let Some(service) = self.get::<Service>(&path).await? {
                 return self.behind(namespace, &service, port).await;
             }

@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::pod::Pod;
 use futures::future::BoxFuture;
 use kube::api::Portforwarder;
 use kube::client::UpgradeConnectionError;
@@ -15,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::time::timeout;
 
 use super::build::chain;
+use super::pod::Pod;
 use crate::base::text::clean;
 
 /// How long the API server may take to open it.

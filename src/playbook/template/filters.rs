@@ -8,6 +8,7 @@ use minijinja::{Environment, Error, ErrorKind, Value as Jinja};
 use serde_json::{Map, Value};
 
 use super::from_json;
+use crate::base::text::percent;
 
 /// Filters after which a value is one or more words of a shell line, or no more than digits.
 pub const SAFE_IN_SHELL: &[&str] = &["quote", "words", "int", "float", "length", "count", "b64encode", "hash"];
@@ -20,7 +21,7 @@ pub fn add(env: &mut Environment<'static>) {
     env.add_filter("sql_quote", |v: &Jinja| sql_text(&plain(v)));
     env.add_filter("sql_name", |v: &Jinja| format!("`{}`", plain(v).replace('`', "``")));
     env.add_filter("bool", |v: &Jinja| boolean(v));
-    env.add_filter("urlencode", |v: &Jinja| percent(&plain(v)));
+    env.add_filter("urlencode", |v: &Jinja| percent(plain(v)));
     for name in ["to_json", "to_nice_json"] {
         env.add_filter(name, move |v: &Jinja| json_text(v, name == "to_nice_json"));
     }
@@ -182,18 +183,6 @@ fn boolean(value: &Jinja) -> Result<bool, Error> {
         Some(text) => truth(text).ok_or_else(|| invalid(format!("`{text}` is neither true nor false"))),
         None => Ok(value.is_true()),
     }
-}
-
-/// Percent-encoding of everything but unreserved characters: a `/` in a vhost's name must not split a path.
-fn percent(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, b| {
-        if b.is_ascii_alphanumeric() || b"-_.~".contains(&b) {
-            out.push(char::from(b));
-        } else {
-            let _ = write!(out, "%{b:02X}");
-        }
-        out
-    })
 }
 
 fn json_text(value: &Jinja, nice: bool) -> Result<String, Error> {

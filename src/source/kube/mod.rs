@@ -22,7 +22,6 @@ mod captured;
 mod tests;
 
 pub(crate) use selecting::Selecting;
-pub(crate) use watch::escape;
 
 use std::collections::HashMap;
 use std::marker::PhantomData;

@@ -44,7 +44,7 @@ impl Resource {
     pub(super) fn path(&self, namespace: Option<&Name>) -> Path {
         let path = match namespace {
             None => format!("{}/{}", self.group, self.plural),
-            Some(space) => format!("{}/namespaces/{}/{}", self.group, super::watch::escape(space), self.plural),
+            Some(space) => format!("{}/namespaces/{}/{}", self.group, crate::base::text::percent(space), self.plural),
         };
         Path { path, select: self.select }
     }

@@ -13,6 +13,7 @@ use super::outbox::Outbox;
 use super::session::Session;
 use super::wire::{Broken, Encoding, Part, Reading, field, unwrap};
 use crate::base::backoff::Backoff;
+use crate::base::text::percent;
 use crate::link::kube::Failure;
 use crate::model::fact::Fact;
 
@@ -203,7 +204,7 @@ impl<F: Feed> Follower<'_, F> {
         self.feed.begin(&mut self.outbox.facts);
         let mut more = String::new();
         loop {
-            let query = if more.is_empty() { format!("limit={PAGE}&resourceVersion=0") } else { format!("limit={PAGE}&continue={}", escape(&more)) };
+            let query = if more.is_empty() { format!("limit={PAGE}&resourceVersion=0") } else { format!("limit={PAGE}&continue={}", percent(&more)) };
             let (encoding, mut body) = self.open(&query, false).await?;
             let mut reading = Reading::list(encoding);
             let mut meta = ListMeta::default();
@@ -243,7 +244,7 @@ impl<F: Feed> Follower<'_, F> {
 
     /// Watches from `version` and moves it along.
     async fn watch(&mut self, version: &mut String) -> Cut {
-        let query = format!("watch=1&allowWatchBookmarks=true&timeoutSeconds={WATCH}&resourceVersion={}", escape(version));
+        let query = format!("watch=1&allowWatchBookmarks=true&timeoutSeconds={WATCH}&resourceVersion={}", percent(version.as_str()));
         let (encoding, mut body) = match self.open(&query, true).await {
             Ok(opened) => opened,
             Err(cut) => return cut,
@@ -364,18 +365,4 @@ fn read_frame_of<T: Object>(encoding: Encoding, frame: &[u8]) -> Option<Frame<T>
         "BOOKMARK" => Some(Frame::Bookmark(object)),
         _ => None,
     }
-}
-
-/// Percent-encodes a query value.
-pub(crate) fn escape(text: &str) -> String {
-    use std::fmt::Write as _;
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
 }

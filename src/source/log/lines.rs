@@ -152,7 +152,7 @@ impl Lines {
             },
             Stamps::Within { zone } => (super::stamps::within(text, zone, now).or(self.last).unwrap_or(now), 0),
         };
-        self.last = (!matches!(self.stamps, Stamps::Arrival | Stamps::Unasked)).then_some(stamp);
+        self.last = Some(stamp);
         let kept = (end - start - skipped).min(self.longest);
         let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         Mark { start: place(start + skipped), end: place(start + skipped + kept), stamp, cut: place(end - start - skipped - kept) }

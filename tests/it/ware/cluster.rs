@@ -77,6 +77,7 @@ pub fn joined() {
     };
     put("queues/%2F/orders.new", r#"{"durable":true}"#);
     run(&desk, &words(&book, &mirror)).expect(0);
+    let mirrored = newest(&desk);
     eventually("a mirror", Duration::from_secs(60), || {
         let told = hosts[1].run(&format!("curl -s -u boss:{BOSS} http://127.0.0.1:15672/api/queues/%2F/orders.new"));
         let queue: serde_json::Value = serde_json::from_str(&told).ok()?;
@@ -84,8 +85,6 @@ pub fn joined() {
     });
     let again = run(&desk, &words(&book, &mirror)).expect(0);
     assert_eq!(hosts.each_ref().map(|h| again.count(h.name(), "changed")), [0, 0, 0], "{}", again.out);
-    let runs: serde_json::Value = serde_json::from_str(&desk.run(&["playbook", "runs", "--json"]).expect(0).out).expect("JSON");
-    let mirrored = runs["runs"][1]["run"].as_str().expect("a name").to_owned();
     desk.run(&["--write", "playbook", "undo", &mirrored, "--yes"]).expect(0);
     hosts[0].run("rabbitmqctl -q delete_queue orders.new");
     desk.run(&["--write", "playbook", "undo", &built, "--yes"]).expect(0);

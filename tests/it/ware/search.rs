@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{shipped, words};
 use crate::components::said;
 use crate::playbook::Desk;
-use crate::playbook_real::{first, run};
+use crate::playbook_real::{first, newest, run};
 use crate::rig::eventually;
 use crate::rig::java::fetched;
 use crate::rig::sshd::{Host, Lab};
@@ -57,6 +57,7 @@ pub fn built() {
     let refused = run(&desk, &words(&book, &two)).expect(2);
     assert!(refused.err.contains("three or five"), "{}", refused.err);
     let ran = run(&desk, &words(&book, &values)).expect(0);
+    let built = newest(&desk);
     let ask = |host: &Host, path: &str| host.run(&format!("curl -sf http://{}:9200{path}", host.address()));
     said("elasticsearch", ask(&hosts[0], "/").lines().find(|l| l.contains("\"number\"")).expect("a version").trim());
     let mut seen = Vec::new();
@@ -89,15 +90,7 @@ pub fn built() {
         told.contains("\"number_of_nodes\":6").then_some(())
     });
     assert_eq!(uuid(&hosts[1]), one);
-    desk.run(&["--write", "playbook", "undo", &first_but_one(&desk), "--yes"]).expect(0);
+    assert_ne!(built, first(&desk), "the first was refused");
+    desk.run(&["--write", "playbook", "undo", &built, "--yes"]).expect(0);
     assert_eq!(hosts.each_ref().map(state), before, "taken back");
-}
-
-/// The run that built it: the one before it was refused.
-fn first_but_one(desk: &Desk) -> String {
-    let runs: serde_json::Value = serde_json::from_str(&desk.run(&["playbook", "runs", "--json"]).expect(0).out).expect("JSON");
-    let all = runs["runs"].as_array().expect("runs");
-    let built = all[all.len() - 2]["run"].as_str().expect("a name").to_owned();
-    assert_ne!(built, first(desk));
-    built
 }

@@ -13,11 +13,10 @@ use super::{Asked, Wanted, told, window};
 use crate::base::backoff::Backoff;
 use crate::base::chunk::Chunk;
 use crate::base::stamp::Stamp;
-use crate::base::text::clean;
+use crate::base::text::{clean, percent};
 use crate::link::kube::Failure;
 use crate::model::id::{Name, Uid};
 use crate::model::log::{GapCause, Mode, Note, Run, Speaker, StreamId, StreamState};
-use crate::source::kube::escape;
 use crate::source::log::lines::{Lines, Stamps};
 use crate::source::log::resume::{Joint, Resume};
 
@@ -46,7 +45,7 @@ pub(super) struct Who {
 
 impl Who {
     pub(super) fn pod_path(&self) -> String {
-        format!("/api/v1/namespaces/{}/pods/{}", escape(&self.namespace), escape(&self.pod))
+        format!("/api/v1/namespaces/{}/pods/{}", percent(&self.namespace), percent(&self.pod))
     }
 }
 
@@ -183,7 +182,7 @@ impl Following<'_> {
     }
 
     fn query(&self, run: Run) -> String {
-        let mut query = format!("{}/log?container={}", self.who.pod_path(), escape(&self.who.container));
+        let mut query = format!("{}/log?container={}", self.who.pod_path(), percent(&self.who.container));
         if self.asked.stamps == Wanted::Stamps {
             query.push_str("&timestamps=true");
         }

@@ -11,11 +11,12 @@ use super::container::{Who, follow};
 use super::object::{Event, Pod, PodList};
 use super::{Asked, told};
 use crate::base::backoff::Backoff;
+use crate::base::text::percent;
 use crate::link::kube::Failure;
 use crate::model::id::{Name, Uid};
 use crate::model::log::{Containers, Mode, Run};
 use crate::model::workload::WorkloadKind;
-use crate::source::kube::{Selecting, escape};
+use crate::source::kube::Selecting;
 
 const LIMIT: Duration = Duration::from_secs(20);
 /// What a watch is asked to last.
@@ -62,7 +63,7 @@ fn who(pod: &Pod, container: &str, run: Run) -> Who {
 }
 
 pub(super) async fn pod(asked: &Asked, namespace: &Name, name: &Name, uid: Option<Uid>, containers: &Containers, run: Run) -> Result<(), Failure> {
-    let path = format!("/api/v1/namespaces/{}/pods/{}", escape(namespace), escape(name));
+    let path = format!("/api/v1/namespaces/{}/pods/{}", percent(namespace), percent(name));
     let pod: Pod = insist(asked, &path).await?;
     if uid.is_some_and(|uid| uid != pod.uid()) {
         let text = format!("the pod {namespace}/{name} is gone; another one has its name now");
@@ -93,7 +94,7 @@ pub(super) async fn workload(asked: &Asked, namespace: &Name, kind: WorkloadKind
         WorkloadKind::DaemonSet => "apps/v1/namespaces/{}/daemonsets",
         WorkloadKind::Job | WorkloadKind::CronJob => "batch/v1/namespaces/{}/jobs",
     };
-    let path = format!("/apis/{}/{}", group.replace("{}", &escape(namespace)), escape(name));
+    let path = format!("/apis/{}/{}", group.replace("{}", &percent(namespace)), percent(name));
     let object: Selecting = insist(asked, &path).await?;
     selector(asked, Some(namespace), &object.selector(), containers).await
 }
@@ -116,12 +117,12 @@ struct Gather<'a> {
 
 impl<'a> Gather<'a> {
     fn new(asked: &'a Asked, namespace: Option<&Name>, selector: String, containers: Containers, cron_job: Option<String>) -> Self {
-        let path = namespace.map_or_else(|| "/api/v1/pods".to_owned(), |n| format!("/api/v1/namespaces/{}/pods", escape(n)));
+        let path = namespace.map_or_else(|| "/api/v1/pods".to_owned(), |n| format!("/api/v1/namespaces/{}/pods", percent(n)));
         Self { asked, path, selector, containers, cron_job, seen: HashMap::new(), tasks: JoinSet::new() }
     }
 
     fn query(&self, rest: &str) -> String {
-        format!("{}?labelSelector={}{rest}", self.path, escape(&self.selector))
+        format!("{}?labelSelector={}{rest}", self.path, percent(&self.selector))
     }
 
     async fn run(mut self) -> Result<(), Failure> {
