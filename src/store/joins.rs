@@ -236,33 +236,55 @@ fn down(store: &Store, target: &Target, guess: bool, kin: &mut Relatives) {
 }
 
 fn up(store: &Store, target: &Target, guess: bool, kin: &mut Relatives) {
-    let mut above: Vec<(Target, bool)> = Vec::new();
-    match target {
-        Target::Host(name) => {
-            above.extend(store.vms.iter().filter(|(_, e)| e.row.host == *name).map(|(_, e)| (e.row.target(), false)));
-            above.extend(store.containers.iter().filter(|(_, e)| e.row.host == *name).map(|(_, e)| (e.row.target(), false)));
-            above.extend(store.joins.nodes.iter().filter(|(_, b)| b.target == *target).map(|(n, b)| (Target::Node(n.clone()), b.is_guess)));
+    let mut open = vec![(target.clone(), guess)];
+    let mut nodes: Vec<(NodeKey, bool)> = Vec::new();
+    while let Some((at, guess)) = open.pop() {
+        let mut above: Vec<(Target, bool)> = Vec::new();
+        match &at {
+            Target::Host(name) => {
+                above.extend(store.vms.iter().filter(|(_, e)| e.row.host == *name).map(|(_, e)| (e.row.target(), false)));
+                above.extend(store.containers.iter().filter(|(_, e)| e.row.host == *name).map(|(_, e)| (e.row.target(), false)));
+                above.extend(store.joins.nodes.iter().filter(|(_, b)| b.target == at).map(|(n, b)| (Target::Node(n.clone()), b.is_guess)));
+            }
+            Target::Vm(_) => {
+                above.extend(store.joins.nodes.iter().filter(|(_, b)| b.target == at).map(|(n, b)| (Target::Node(n.clone()), b.is_guess)));
+            }
+            // Its pods are all pods of the pane: a mark on each of them would say nothing, and of fifty thousand be dear.
+            Target::Cluster(cluster) => {
+                for (_, e) in store.nodes.iter().filter(|(_, e)| e.row.cluster == *cluster) {
+                    kin.add(e.row.target(), guess);
+                }
+            }
+            Target::Node(node) => nodes.push((node.clone(), guess)),
+            Target::Workload(key) => {
+                if let Some(w) = store.workloads.get(key).map(|e| &e.row) {
+                    let owned =
+                        |p: &crate::model::pod::Pod| p.cluster == w.cluster && p.namespace == w.namespace && p.owner.as_ref().is_some_and(|o| owns(&w.name, o));
+                    above.extend(store.pods.iter().filter(|(_, e)| owned(&e.row)).map(|(_, e)| (e.row.target(), false)));
+                }
+            }
+            _ => {}
         }
-        Target::Vm(_) => {
-            above.extend(store.joins.nodes.iter().filter(|(_, b)| b.target == *target).map(|(n, b)| (Target::Node(n.clone()), b.is_guess)));
-        }
-        Target::Cluster(cluster) => above.extend(store.nodes.iter().filter(|(_, e)| e.row.cluster == *cluster).map(|(_, e)| (e.row.target(), false))),
-        Target::Node(node) => above.extend(
-            store.pods.iter().filter(|(_, e)| e.row.node.as_ref() == Some(&node.name) && e.row.cluster == node.cluster).map(|(_, e)| (e.row.target(), false)),
-        ),
-        Target::Workload(key) => {
-            if let Some(w) = store.workloads.get(key).map(|e| &e.row) {
-                let owned =
-                    |p: &crate::model::pod::Pod| p.cluster == w.cluster && p.namespace == w.namespace && p.owner.as_ref().is_some_and(|o| owns(&w.name, o));
-                above.extend(store.pods.iter().filter(|(_, e)| owned(&e.row)).map(|(_, e)| (e.row.target(), false)));
+        for (t, is_guess) in above {
+            if !kin.has(&t) {
+                kin.add(t.clone(), guess || is_guess);
+                open.push((t, guess || is_guess));
             }
         }
-        _ => {}
     }
-    for (t, is_guess) in above {
-        if !kin.has(&t) {
-            kin.add(t.clone(), guess || is_guess);
-            up(store, &t, guess || is_guess, kin);
+    pods_of(store, &nodes, kin);
+}
+
+/// The pods of these nodes, in one pass however many nodes there are. The flag: it is a guess.
+fn pods_of(store: &Store, nodes: &[(NodeKey, bool)], kin: &mut Relatives) {
+    if nodes.is_empty() {
+        return;
+    }
+    let known: HashMap<(&str, &str), bool> = nodes.iter().map(|(node, guess)| ((&*node.cluster, &*node.name), *guess)).collect();
+    for (_, e) in store.pods.iter() {
+        let Some(node) = e.row.node.as_deref() else { continue };
+        if let Some(guess) = known.get(&(&*e.row.cluster, node)) {
+            kin.add(e.row.target(), *guess);
         }
     }
 }

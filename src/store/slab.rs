@@ -43,6 +43,18 @@ impl<T> Slab<T> {
         Some(value)
     }
 
+    /// What is in the places from `slot` on.
+    pub(super) fn from(&self, slot: u32) -> impl Iterator<Item = (u32, &T)> {
+        let (block, within) = (slot as usize / BLOCK, slot as usize % BLOCK);
+        self.blocks.iter().skip(block).flatten().skip(within).zip(slot..).filter_map(|(value, slot)| value.as_ref().map(|v| (slot, v)))
+    }
+
+    /// Every place is below it.
+    pub(super) fn end(&self) -> u32 {
+        let last = self.blocks.last().map_or(0, Vec::len);
+        u32::try_from(self.blocks.len().saturating_sub(1) * BLOCK + last).unwrap_or(u32::MAX)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
         self.blocks.iter().flatten().zip(0u32..).filter_map(|(value, slot)| value.as_ref().map(|v| (slot, v)))
     }
@@ -61,6 +73,8 @@ mod tests {
         assert!(slab.get(1500).is_none());
         assert!(slab.take(1500).is_none());
         assert_eq!(slab.insert(7), 1500);
+        assert_eq!((slab.end(), slab.from(2047).count(), slab.from(2998).map(|(slot, _)| slot).collect::<Vec<_>>()), (3000, 953, vec![2998, 2999]));
+        assert_eq!((Slab::<u8>::default().end(), slab.from(3000).count(), slab.from(9000).count()), (0, 0, 0));
         assert_eq!(slab.iter().filter(|(slot, n)| *slot == u32::try_from(**n).unwrap()).count(), 2999);
     }
 }

@@ -159,6 +159,16 @@ impl<T: Row> Table<T> {
         self.slots.iter().map(|(slot, e)| (RowRef { slot, serial: e.serial }, e))
     }
 
+    /// The rows in the slots from `from` to below `to`.
+    pub(super) fn between(&self, from: u32, to: u32) -> impl Iterator<Item = (RowRef, &Entry<T>)> {
+        self.slots.from(from).take_while(move |(slot, _)| *slot < to).map(|(slot, e)| (RowRef { slot, serial: e.serial }, e))
+    }
+
+    /// Every slot is below it.
+    pub(super) fn slots(&self) -> u32 {
+        self.slots.end()
+    }
+
     /// Slots changed since `generation`, some perhaps twice; `None` when that is too long ago to know.
     pub(super) fn changes_since(&self, generation: u64) -> Option<&[u32]> {
         let behind = usize::try_from(self.generation - generation).ok()?;

@@ -130,6 +130,8 @@ enum Step {
     Look {
         hold: bool,
     },
+    /// Only what was started anew at least so often.
+    Filter(u32),
 }
 
 fn namespace(n: u8) -> &'static str {
@@ -141,7 +143,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0u8..40, 0u32..3).prop_map(|(n, r)| Step::Upsert(n, r)),
         2 => (0u8..40).prop_map(Step::Remove),
         1 => (proptest::option::of(any::<bool>()), proptest::collection::vec((0u8..40, 0u32..3), 0..20), any::<bool>()).prop_map(|(namespace, pods, ends)| Step::List { namespace, pods, ends }),
-        2 => any::<bool>().prop_map(|hold| Step::Look { hold }),
+        3 => any::<bool>().prop_map(|hold| Step::Look { hold }),
+        1 => (0u32..3).prop_map(Step::Filter),
     ]
 }
 
@@ -150,7 +153,8 @@ proptest! {
     fn the_store_holds_what_the_server_holds(steps in proptest::collection::vec(step(), 1..80)) {
         let mut store = Store::new(Limits::default());
         let mut truth: BTreeMap<u8, Pod> = BTreeMap::new();
-        let mut view: View<Pod> = View::default();
+        let mut view: View<Pod> = View::default().in_parts(1);
+        let mut filter = 1;
         view.set_filter(Some(Box::new(|_, e| e.row.restarts > 0)));
         view.set_sort(Box::new(|s, a, b| b.row.restarts.cmp(&a.row.restarts).then_with(|| by_severity(s, a, b))));
         for (at, s) in (1i64..).zip(&steps) {
@@ -179,6 +183,11 @@ proptest! {
                     }
                     store.apply(batch(at, facts), Moment(at));
                 }
+                Step::Filter(least) => {
+                    let least = *least;
+                    view.set_filter(Some(Box::new(move |_, e| e.row.restarts >= least)));
+                    filter = least;
+                }
                 Step::Look { hold } => {
                     view.refresh(&store, &store.pods, *hold);
                     prop_assert!(view.rows().iter().all(|r| store.pods.at(*r).is_some()));
@@ -191,8 +200,11 @@ proptest! {
         let load = store.node_load(&NodeKey { cluster: "main".into(), name: "n1".into() });
         prop_assert_eq!(load.pods as usize, truth.len());
         view.refresh(&store, &store.pods, false);
+        while view.is_sorting() {
+            view.work(&store, &store.pods);
+        }
         let mut full: View<Pod> = View::default();
-        full.set_filter(Some(Box::new(|_, e| e.row.restarts > 0)));
+        full.set_filter(Some(Box::new(move |_, e| e.row.restarts >= filter)));
         full.set_sort(Box::new(|s, a, b| b.row.restarts.cmp(&a.row.restarts).then_with(|| by_severity(s, a, b))));
         full.refresh(&store, &store.pods, false);
         prop_assert_eq!(view.rows(), full.rows());
@@ -249,6 +261,8 @@ fn joins_need_proof_and_a_name_is_a_guess() {
     let named = store.relatives(&Target::Node(NodeKey { cluster: "main".into(), name: "worker-2".into() }));
     assert!(named.is_guess(&store.vms.iter().find(|(_, e)| &*e.row.name == "worker-2").unwrap().1.row.target()));
     assert!(store.relatives(&Target::Host("kvm-1".into())).has(&pod));
+    let whole = store.relatives(&Target::Cluster("main".into()));
+    assert_eq!((whole.iter().count(), whole.has(&pod)), (2, false), "its nodes; a mark on every pod would say nothing: {whole:?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! changes a second cost a frame.
 
 use std::cmp::Ordering;
+use std::collections::VecDeque;
 
 use super::Store;
 use super::table::{Entry, RowRef, Table};
@@ -14,7 +15,30 @@ pub struct View<T: Row> {
     rows: Vec<RowRef>,
     filter: Option<Filter<T>>,
     compare: Compare<T>,
+    /// The table's generation and the store's epoch that `rows` stand for.
     seen: Option<(u64, u64)>,
+    sorting: Option<Sorting>,
+    /// Slots in one part of building anew.
+    part: u32,
+}
+
+/// A view that is built anew, a part at a time: what stood there stands until it is done.
+#[derive(Debug)]
+struct Sorting {
+    seen: (u64, u64),
+    /// The rows in the slots below are in `runs`, those that the filter lets through.
+    next: u32,
+    /// Each in order; two become one until one is left.
+    runs: VecDeque<Vec<RowRef>>,
+    /// Changed since they were looked at: placed at the end.
+    late: Vec<u32>,
+}
+
+/// What is left to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    Nothing,
+    More,
 }
 
 impl<T: Row> std::fmt::Debug for View<T> {
@@ -25,7 +49,7 @@ impl<T: Row> std::fmt::Debug for View<T> {
 
 impl<T: Row> Default for View<T> {
     fn default() -> Self {
-        Self { rows: Vec::new(), filter: None, compare: Box::new(by_severity), seen: None }
+        Self { rows: Vec::new(), filter: None, compare: Box::new(by_severity), seen: None, sorting: None, part: PART }
     }
 }
 
@@ -36,58 +60,124 @@ pub fn by_severity<T: Row>(_: &Store, a: &Entry<T>, b: &Entry<T>) -> Ordering {
 
 /// Changes beyond which starting over is cheaper than following.
 const FEW: usize = 4096;
+/// Slots that are looked at in one part of building anew: some milliseconds.
+const PART: u32 = 2048;
+/// Parts that a refresh does itself: a table of some thousand rows is whole at once.
+const AT_ONCE: usize = 4;
 
 impl<T: Row> View<T> {
     pub fn rows(&self) -> &[RowRef] {
         &self.rows
     }
 
-    /// Takes effect at the next refresh, whatever is held.
+    /// Takes effect whatever is held: at the next refresh, or in a table that is large some parts of work later.
     pub fn set_filter(&mut self, filter: Option<Filter<T>>) {
         self.filter = filter;
-        self.seen = None;
+        (self.seen, self.sorting) = (None, None);
     }
 
     pub fn set_sort(&mut self, compare: Compare<T>) {
         self.compare = compare;
-        self.seen = None;
+        (self.seen, self.sorting) = (None, None);
     }
 
-    /// Catches up with the table. While `hold` is set the order stays as it is and only rows that are gone leave it.
+    /// Catches up with the table, or begins to where much is to be done: then [`View::work`] does the rest. While `hold` is
+    /// set the order stays as it is and only rows that are gone leave it.
     pub fn refresh(&mut self, store: &Store, table: &Table<T>, hold: bool) {
         let now = (table.generation(), store.epoch());
         if self.seen == Some(now) {
             return;
         }
         if hold && self.seen.is_some() {
+            self.sorting = None;
             self.rows.retain(|r| table.at(*r).is_some());
             return;
         }
-        let changes = self.seen.filter(|(_, epoch)| *epoch == now.1).and_then(|(generation, _)| table.changes_since(generation));
-        match changes {
-            Some(slots) if slots.len() <= FEW => self.follow(store, table, slots),
-            _ => self.rebuild(store, table),
+        if self.sorting.is_none() {
+            let changes = self.seen.filter(|(_, epoch)| *epoch == now.1).and_then(|(generation, _)| table.changes_since(generation));
+            if let Some(slots) = changes.filter(|slots| slots.len() <= FEW) {
+                self.follow(store, table, slots);
+                self.seen = Some(now);
+                return;
+            }
+            self.sorting = Some(Sorting::begun(now));
         }
-        self.seen = Some(now);
+        for _ in 0..AT_ONCE {
+            if self.work(store, table) == Left::Nothing {
+                return;
+            }
+        }
+        self.rows.retain(|r| table.at(*r).is_some());
+    }
+
+    /// The same in parts of so many slots.
+    #[cfg(test)]
+    pub(super) fn in_parts(mut self, slots: u32) -> Self {
+        self.part = slots;
+        self
+    }
+
+    /// Is it being built anew?
+    pub fn is_sorting(&self) -> bool {
+        self.sorting.is_some()
+    }
+
+    /// One part of building anew, where that is under way.
+    pub fn work(&mut self, store: &Store, table: &Table<T>) -> Left {
+        let Some(mut sorting) = self.sorting.take() else { return Left::Nothing };
+        sorting.catch_up(table);
+        let end = table.slots();
+        if sorting.next < end {
+            let to = sorting.next.saturating_add(self.part).min(end);
+            let mut found: Vec<(RowRef, &Entry<T>)> = table.between(sorting.next, to).filter(|(_, e)| self.shows(store, e)).collect();
+            found.sort_unstable_by(|a, b| (self.compare)(store, a.1, b.1).then(a.0.cmp(&b.0)));
+            if !found.is_empty() {
+                sorting.runs.push_back(found.into_iter().map(|(r, _)| r).collect());
+            }
+            sorting.next = to;
+        } else if let (Some(one), Some(other)) = (sorting.runs.pop_front(), sorting.runs.front_mut()) {
+            let other = std::mem::take(other);
+            sorting.runs.pop_front();
+            sorting.runs.push_back(self.merged(store, table, &one, &other));
+        }
+        if sorting.next < end || sorting.runs.len() > 1 {
+            self.sorting = Some(sorting);
+            return Left::More;
+        }
+        self.rows = sorting.runs.pop_front().unwrap_or_default();
+        self.seen = Some(sorting.seen);
+        self.follow(store, table, &sorting.late);
+        Left::Nothing
     }
 
     fn shows(&self, store: &Store, entry: &Entry<T>) -> bool {
         self.filter.as_ref().is_none_or(|f| f(store, entry))
     }
 
-    fn rebuild(&mut self, store: &Store, table: &Table<T>) {
-        let mut found: Vec<(RowRef, &Entry<T>)> = table.iter().filter(|(_, e)| self.shows(store, e)).collect();
-        found.sort_unstable_by(|a, b| (self.compare)(store, a.1, b.1).then(a.0.cmp(&b.0)));
-        self.rows.clear();
-        self.rows.extend(found.into_iter().map(|(r, _)| r));
+    /// Two rows of an order; one that is gone comes first, and leaves at the next look.
+    fn order(&self, store: &Store, table: &Table<T>, a: RowRef, b: RowRef) -> Ordering {
+        match (table.at(a), table.at(b)) {
+            (Some(x), Some(y)) => (self.compare)(store, x, y).then(a.cmp(&b)),
+            (x, y) => x.is_some().cmp(&y.is_some()),
+        }
+    }
+
+    fn merged(&self, store: &Store, table: &Table<T>, one: &[RowRef], other: &[RowRef]) -> Vec<RowRef> {
+        let mut all = Vec::with_capacity(one.len() + other.len());
+        let (mut one, mut other) = (one.iter().copied().peekable(), other.iter().copied().peekable());
+        while let (Some(a), Some(b)) = (one.peek(), other.peek()) {
+            let first = if self.order(store, table, *a, *b) == Ordering::Greater { &mut other } else { &mut one };
+            all.extend(first.next());
+        }
+        all.extend(one.chain(other));
+        all
     }
 
     fn follow(&mut self, store: &Store, table: &Table<T>, slots: &[u32]) {
         let mut slots = slots.to_vec();
         slots.sort_unstable();
         slots.dedup();
-        let (few, most) = (slots.first().copied().unwrap_or(0), slots.last().copied().unwrap_or(0));
-        self.rows.retain(|r| r.slot < few || r.slot > most || slots.binary_search(&r.slot).is_err());
+        leave(&mut self.rows, &slots);
         let mut fresh: Vec<(RowRef, &Entry<T>)> = slots.iter().filter_map(|s| table.in_slot(*s)).filter(|(_, e)| self.shows(store, e)).collect();
         fresh.sort_unstable_by(|a, b| (self.compare)(store, a.1, b.1).then(a.0.cmp(&b.0)));
         // Where each newcomer goes, found by halving; then one pass that moves every old row at most once.
@@ -104,4 +194,36 @@ impl<T: Row> View<T> {
         merged.extend_from_slice(&old[from..]);
         self.rows = merged;
     }
+}
+
+impl Sorting {
+    fn begun(seen: (u64, u64)) -> Self {
+        Self { seen, next: 0, runs: VecDeque::new(), late: Vec::new() }
+    }
+
+    /// What was looked at and has changed since leaves its run, which would be out of order otherwise.
+    fn catch_up<T: Row>(&mut self, table: &Table<T>) {
+        let now = table.generation();
+        if now == self.seen.0 {
+            return;
+        }
+        let Some(changes) = table.changes_since(self.seen.0) else {
+            *self = Self::begun((now, self.seen.1));
+            return;
+        };
+        let mut slots: Vec<u32> = changes.iter().copied().filter(|slot| *slot < self.next).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        for run in &mut self.runs {
+            leave(run, &slots);
+        }
+        self.late.extend(slots);
+        self.seen.0 = now;
+    }
+}
+
+/// Takes the rows of these slots, in order, out of `rows`.
+fn leave(rows: &mut Vec<RowRef>, slots: &[u32]) {
+    let (Some(least), Some(most)) = (slots.first().copied(), slots.last().copied()) else { return };
+    rows.retain(|r| r.slot < least || r.slot > most || slots.binary_search(&r.slot).is_err());
 }

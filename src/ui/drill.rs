@@ -85,7 +85,7 @@ impl Ui {
         let (lang, glyphs) = (self.lang.clone(), self.glyphs);
         self.pane_mut(slot).set_scope(scope, &lang, glyphs);
         let say = super::pane::Say { store, lang: &lang, glyphs };
-        self.slots[slot][self.shown[slot]].refresh(&say, false);
+        self.slots[slot][self.shown[slot]].settle(&say);
         self.slots[slot][self.shown[slot]].step(super::pane::Motion::Top, store);
     }
 
@@ -156,11 +156,11 @@ impl Ui {
         let (lang, glyphs) = (self.lang.clone(), self.glyphs);
         let say = super::pane::Say { store, lang: &lang, glyphs };
         let pane = self.pane_mut(slot);
-        pane.refresh(&say, false);
+        pane.settle(&say);
         if !pane.select(target, store) {
             pane.set_filter("", &lang, glyphs);
             pane.set_scope(Scope::All, &lang, glyphs);
-            pane.refresh(&say, false);
+            pane.settle(&say);
             pane.select(target, store);
         }
     }

@@ -53,7 +53,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use ratatui::layout::Rect;
 
-use crate::base::clock::Moment;
+use crate::base::clock::{Moment, Stopwatch};
 use crate::config::keymap::Keymap;
 use crate::config::keys::KeyPress;
 use crate::config::lang::Lang;
@@ -73,6 +73,9 @@ use paint::{Depth, Paint};
 use pane::table::TablePane;
 use pane::{Pane, PaneKind, Say};
 use term::Mouse;
+
+/// A key waits no longer than this for what takes long: a search in a log, a large table in a new order.
+const SLICE: Duration = Duration::from_millis(5);
 
 /// What happens to the screen.
 #[derive(Clone, Debug)]
@@ -366,6 +369,22 @@ impl Ui {
 
     fn pane_mut(&mut self, slot: usize) -> &mut dyn Pane {
         &mut *self.slots[slot][self.shown[slot]]
+    }
+
+    /// Is something under way that takes more than one slice of time: a search in a log, a large table in a new order?
+    pub fn is_busy(&self) -> bool {
+        self.is_searching() || (0..self.slots.len()).any(|slot| self.pane(slot).is_busy())
+    }
+
+    /// One slice of it.
+    pub fn work(&mut self, store: &Store) {
+        self.search_on(store);
+        let watch = Stopwatch::start();
+        for slot in 0..self.slots.len() {
+            while self.pane(slot).is_busy() && watch.elapsed() < SLICE {
+                self.pane_mut(slot).work(store);
+            }
+        }
     }
 
     /// What the person looks at: the row of the focused pane, or the problem.

@@ -1,17 +1,14 @@
 //! Searching and filtering: in slices between keys, from what is in sight outwards.
 
-use std::time::Duration;
-
 use super::LogPane;
 use crate::base::clock::Stopwatch;
 use crate::store::log::book::Book;
 use crate::store::log::query::{Pattern, Query};
 use crate::store::log::search::{Found, Goal, Scan};
+use crate::ui::SLICE;
 
 /// Bytes between two looks at the clock.
 const STRIDE: usize = 512 << 10;
-/// A key waits no longer than this for a search.
-const SLICE: Duration = Duration::from_millis(5);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {

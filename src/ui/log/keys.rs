@@ -46,13 +46,13 @@ impl Ui {
         done
     }
 
-    /// Is something looked for that takes more than one slice of time?
-    pub fn is_busy(&self) -> bool {
+    /// Is something looked for in the log that takes more than one slice of time?
+    pub(in crate::ui) fn is_searching(&self) -> bool {
         self.has_log() && self.log.as_ref().is_some_and(LogPane::is_busy)
     }
 
     /// One slice of it.
-    pub fn work(&mut self, store: &Store) {
+    pub(in crate::ui) fn search_on(&mut self, store: &Store) {
         self.with_log(store, |_, pane, book| pane.work(book));
     }
 

@@ -229,7 +229,19 @@ pub trait Pane: std::fmt::Debug {
     fn kind(&self) -> PaneKind;
     fn counts(&self, store: &Store) -> Counts;
     fn shown(&self) -> usize;
+    /// Catches up with the store; where that takes long it goes on in [`Pane::work`], and what stood there stands until then.
     fn refresh(&mut self, say: &Say, hold: bool);
+    /// Is it sorted or filtered anew?
+    fn is_busy(&self) -> bool;
+    /// One part of that.
+    fn work(&mut self, store: &Store);
+    /// All of it, for a step that cannot wait: a jump to a row.
+    fn settle(&mut self, say: &Say) {
+        self.refresh(say, false);
+        while self.is_busy() {
+            self.work(say.store);
+        }
+    }
     fn draw(&mut self, area: Rect, buf: &mut Buffer, look: &Look);
     fn step(&mut self, motion: Motion, store: &Store);
     fn selected(&self) -> Option<Target>;

@@ -287,7 +287,12 @@ fn holds<F: Floor>(terms: &[Term], e: &Entry<F::Row>, say: &Say) -> bool {
     let mut hay = String::new();
     if terms.iter().any(|t| t.column.is_none()) {
         F::hay(&e.row, &mut hay);
-        hay = hay.to_lowercase();
+        // In place where that is enough: this is done for every row of a table, at every letter.
+        if hay.is_ascii() {
+            hay.make_ascii_lowercase();
+        } else {
+            hay = hay.to_lowercase();
+        }
     }
     terms.iter().all(|t| match &t.column {
         None => t.holds(&hay),
@@ -319,6 +324,12 @@ impl<F: Floor> Pane for TablePane<F> {
         let longest = sight.filter_map(|r| F::table(say.store).at(*r)).map(|e| text::width(&F::name(&e.row))).max().unwrap_or(0);
         // Grows in steps and does not shrink: columns that dance with the rows are worse than a little air.
         self.longest = self.longest.max(longest.next_multiple_of(2)).min(60);
+    }
+    fn is_busy(&self) -> bool {
+        self.view.is_sorting()
+    }
+    fn work(&mut self, store: &Store) {
+        self.view.work(store, F::table(store));
     }
     fn draw(&mut self, area: Rect, buf: &mut Buffer, look: &Look) {
         if area.is_empty() {
