@@ -55,6 +55,7 @@ pub const PLAY: &[Key] = &[
     key("vars", Shape::Vars, "Values by name; they may use each other."),
     key("vars_prompt", Shape::Prompts, "What is asked before the run."),
     key("environment", Shape::Vars, "Environment of every command."),
+    key("any_errors_fatal", Shape::Switch, "All or none: where one target is lost at a step, nobody goes on behind it."),
     key("become", Shape::Switch, "Use the rights of `become_user` at the target."),
     key("become_user", Shape::Template, "Whose rights; root where it is not said."),
     key("hints", Shape::Hints, "What messages mean and what helps, for every step."),
@@ -89,6 +90,7 @@ pub const TASK: &[Key] = &[
     key("changed_when", Shape::Conditions, "Whether it changed something; `false` for a step that only looks."),
     key("failed_when", Shape::Conditions, "Whether it failed."),
     key("ignore_errors", Shape::Switch, "A failure does not stop the target."),
+    key("any_errors_fatal", Shape::Switch, "Where one target is lost here, nobody goes on."),
     key("delegate_to", Shape::Template, "Happens on this host instead."),
     key("run_once", Shape::Switch, "For the first target only; all know what it registered."),
     key("become", Shape::Switch, "Use the rights of `become_user`."),
@@ -123,6 +125,7 @@ pub const BLOCK: &[Key] = &[
     key("delegate_to", Shape::Template, "Happen on this host instead."),
     key("tags", Shape::Words, "For --tags and --skip-tags."),
     key("ignore_errors", Shape::Switch, "A failure does not stop the target."),
+    key("any_errors_fatal", Shape::Switch, "Where one target is lost in it, nobody goes on."),
 ];
 
 /// Beside its action, a look has these.

@@ -161,6 +161,7 @@ pub struct Task {
     pub changed_when: Option<Vec<Expr>>,
     pub failed_when: Option<Vec<Expr>>,
     pub ignore_errors: bool,
+    pub on_loss: OnLoss,
     pub delegate_to: Option<Spot<String>>,
     pub run_once: bool,
     pub become_: Option<Become>,
@@ -180,6 +181,14 @@ pub struct Task {
     pub hints: Vec<Hint>,
     /// Lint rules that the writer has thought about.
     pub excused: Vec<String>,
+}
+
+/// What the loss of one target at a step is to the others: the key `any_errors_fatal`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnLoss {
+    #[default]
+    GoOn,
+    StopAll,
 }
 
 /// An action's name and what stands under it.

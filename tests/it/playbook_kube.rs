@@ -10,15 +10,17 @@ use serde_json::{Value, json};
 use crate::components::case;
 use crate::kube::{Space, admin, alone, beside_others};
 use crate::playbook::Desk;
-use crate::playbook_real::{first, newest, run};
-use crate::rig::eventually;
+use crate::playbook_real::{MINUTES, first, here, newest, run};
+use crate::rig::docker::Docker;
 use crate::rig::sshd::sh;
+use crate::rig::{eventually, mysql, redis};
 
 pub fn tests() -> Vec<Trial> {
     const PARTS: &[&str] = &["kubernetes", "kubectl"];
     vec![
         case("playbook: kuboard on a real API server: an image that nobody can pull, one that answers, taken back", PARTS, beside_others(kuboard)),
         case("playbook: kuboard v2 on a real API server, twice, and taken back", PARTS, beside_others(second)),
+        case("playbook: kuboard v4 by compose with stand-ins of its image, on a real database, twice, and taken back", &["docker", "compose", "mariadb"], fourth),
         // What it serves is asked for whenever a namespace is deleted: by others as well.
         case("playbook: metrics-server on a real API server: an image that nobody can pull, figures of every node, taken back", PARTS, alone(metrics)),
     ]
@@ -220,4 +222,95 @@ fn metrics() {
     assert_eq!(again.count("here", "changed"), 0, "{}", again.out);
     desk.run(&["--write", "playbook", "undo", &second, "--yes"]).expect(0);
     eventually("all of it is gone", Duration::from_secs(60), || (there() == 0).then_some(()));
+}
+
+/// A compose file as the maker's is: Kuboard and the database that it keeps its data in. `image` stands in for Kuboard's; what it
+/// does is to log in to the database with what it was given, and to answer only then.
+fn compose(home: &std::path::Path, image: &str, port: u16, url: &str) -> String {
+    let lent = "/usr:/usr:ro, /lib:/lib:ro, /lib64:/lib64:ro";
+    let home = home.display();
+    let template = mysql::template().join("data");
+    format!(
+        "services:\n  db:\n    image: bb:1\n    command: [sh, /lab/db.sh]\n    environment: {{DB_PASSWORD: \"${{DB_PASSWORD}}\"}}\n\
+         \x20   volumes: [{lent}, \"{home}:/lab:ro\", \"{}:/template:ro\", \"data:/var/lib/mysql\"]\n\
+         \x20 kuboard:\n    image: {image}\n    command: [sh, /lab/kuboard.sh]\n    ports: [\"127.0.0.1:{port}:80\"]\n    volumes: [{lent}, \"{home}:/lab:ro\"]\n\
+         \x20   environment: {{DB_URL: \"{url}\", DB_DRIVER: \"${{DB_DRIVER}}\", DB_USERNAME: \"${{DB_USERNAME}}\", DB_PASSWORD: \"${{DB_PASSWORD}}\"}}\n\
+         volumes: {{data: {{}}}}\n",
+        template.display()
+    )
+}
+
+/// What the entry point of an image of MariaDB does: the data folder, and the account at the first start.
+const DATABASE: &str = r#"PATH=/usr/sbin:/usr/bin:/bin
+echo root:x:0:0::/:/bin/sh >/etc/passwd; mkdir -p /run/mysqld /tmp /var/lib/mysql
+[ -e /var/lib/mysql/mysql ] || cp -r /template/. /var/lib/mysql
+printf "CREATE DATABASE IF NOT EXISTS kuboard;\nCREATE USER IF NOT EXISTS kuboard@'%%' IDENTIFIED BY '%s';\nGRANT ALL ON kuboard.* TO kuboard@'%%';\n" "$DB_PASSWORD" >/tmp/first.sql
+exec mariadbd --no-defaults --user=root --datadir=/var/lib/mysql --socket=/run/mysqld/mysqld.sock --innodb-log-file-size=8M --innodb-buffer-pool-size=16M --skip-name-resolve --init-file=/tmp/first.sql
+"#;
+const CONSOLE: &str = r#"PATH=/usr/bin:/bin
+database=${DB_URL#jdbc:mariadb://}; host=${database%%:*}
+until mariadb --no-defaults -h "$host" -u "$DB_USERNAME" -p"$DB_PASSWORD" kuboard -e 'CREATE TABLE IF NOT EXISTS seen (at DATETIME)'; do sleep 0.5; done
+mkdir -p /www; echo login >/www/login; exec busybox httpd -f -p 80 -h /www
+"#;
+
+fn fourth() {
+    let docker = Docker::start();
+    let mut desk = here();
+    desk.set("DOCKER_HOST", &docker.host());
+    desk.set("PATH", &format!("/usr/bin:{}", std::env::var("PATH").unwrap_or_default()));
+    desk.set("QUARTERDECK_VAR_db_password", "s3cret-$HOME#1-long");
+    let home = desk.home.path().to_owned();
+    desk.write("db.sh", DATABASE);
+    desk.write("kuboard.sh", CONSOLE);
+    let port = redis::free_port("127.0.0.1");
+    let file = |image: &str, url: &str| desk.write("v4.yaml", &compose(&home, image, port, url)).display().to_string();
+    let manifest = format!("manifest={}", file("bb:1", "jdbc:mariadb://localhost:3306/kuboard"));
+    let folder = home.join("kuboard");
+    let more = json!({"folder": folder, "http_port": port, "login_tries": 5}).to_string();
+    let words = ["kuboard", "-e", "kuboard=v4", "-e", "master=here", "-e", &manifest, "-e", &more];
+    let state = || {
+        let left = |what: &str| docker.run(what);
+        let files = std::fs::read_dir(&folder).map(|d| d.filter_map(|e| Some(e.ok()?.file_name().into_string().unwrap_or_default())).collect::<Vec<_>>()).unwrap_or_default();
+        (left("ps -aq"), left("network ls --format '{{.Name}}'"), files)
+    };
+    let before = state();
+
+    let refused = run(&desk, &words).expect(2);
+    assert!(refused.err.contains("inside Kuboard's container is the container itself"), "{}", refused.err);
+    assert_eq!(state(), before, "nothing was begun");
+
+    // Somebody else has the port.
+    file("bb:1", "jdbc:mariadb://db:3306/kuboard");
+    let taken = std::net::TcpListener::bind(("127.0.0.1", port)).expect("the port");
+    let refused = run(&desk, &words).expect(2);
+    assert!(refused.err.contains(&format!("Something listens on port {port} of this host already")), "{}", refused.err);
+    drop(taken);
+    assert_eq!(state(), before, "nothing was begun");
+
+    // An image that nobody can pull, said in the engine's words, and taken back.
+    file("127.0.0.1:1/kuboard/kuboard:v4", "jdbc:mariadb://db:3306/kuboard");
+    let refused = run(&desk, &words).expect(2);
+    assert!(refused.err.contains("127.0.0.1:1") && refused.err.contains("This host cannot pull one of the images"), "{}", refused.err);
+    let told = desk.run(&["--write", "playbook", "undo", &newest(&desk), "--yes"]).expect(0);
+    assert_eq!(state(), before, "taken back:\n{}", told.out);
+
+    file("bb:1", "jdbc:mariadb://db:3306/kuboard");
+    let ran = run(&desk, &words);
+    assert_eq!(ran.code, 0, "{}\n{}\n{}", ran.err, docker.run("logs kuboard_db_1 2>&1 | tail -n 20"), docker.run("logs kuboard_kuboard_1 2>&1 | tail -n 20"));
+    let begun = newest(&desk);
+    assert!(ran.out.contains("change it at") && !ran.out.contains("s3cret-") && !desk.journal().contains("s3cret-"), "{}", ran.out);
+    assert_eq!(sh(&format!("curl -s http://127.0.0.1:{port}/login")).trim(), "login");
+    // It came by the service's name and the password of the file, quoted as it is.
+    let asked = docker.run("exec kuboard_db_1 mariadb --no-defaults -uroot -N -B -e 'SHOW TABLES IN kuboard'");
+    assert_eq!(asked.trim(), "seen");
+    let again = run(&desk, &words).expect(0);
+    assert_eq!(again.count("here", "changed"), 0, "{}", again.out);
+
+    // One of the two has gone: it is not taken for done.
+    docker.run("stop -t 1 kuboard_db_1");
+    eventually("the database is down", MINUTES, || (!docker.run("ps -q -f name=kuboard_db_1").contains(|c: char| c.is_alphanumeric())).then_some(()));
+    assert_eq!(run(&desk, &words).expect(0).count("here", "changed"), 1);
+    desk.run(&["--write", "playbook", "undo", &begun, "--yes"]).expect(0);
+    assert_eq!(state(), before, "taken back; the volume with its data stays");
+    assert!(docker.run("volume ls -q").contains("kuboard_data"));
 }

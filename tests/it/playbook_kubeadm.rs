@@ -274,6 +274,8 @@ fn pod_network(desk: &Desk, hosts: &[Host], kubectl: &(dyn Fn(&str) -> String + 
     hosts[3].run("mkdir -p /etc/cni/net.d && echo '{}' >/etc/cni/net.d/87-podman-bridge.conflist");
     let refused = run(desk, &words).expect(2);
     assert!(refused.err.contains("w1 has 87-podman-bridge.conflist"), "{}", refused.err);
+    assert!(refused.out.contains("m1, m2, m3 stopped there too"), "nobody goes on alone:\n{}", refused.out);
+    assert_eq!(left(&hosts[0]), before[0]);
     // The folder itself stays: containerd watches it.
     hosts[3].run("rm /etc/cni/net.d/87-podman-bridge.conflist");
     let ran = run(desk, &words).expect(0);
@@ -289,9 +291,9 @@ fn pod_network(desk: &Desk, hosts: &[Host], kubectl: &(dyn Fn(&str) -> String + 
     let refused = run(desk, &[&words[..], &["-e", "network=calico"]].concat()).expect(2);
     assert!(refused.err.contains("One network only"), "{}", refused.err);
     nfs(desk, hosts, kubectl);
-    desk.run(&["--write", "playbook", "undo", &laid, "--yes"]).expect(0);
+    let told = desk.run(&["--write", "playbook", "undo", &laid, "--yes"]).expect(0);
     for (host, before) in hosts.iter().zip(&before) {
-        assert_eq!(&left(host), before, "{}", host.name());
+        assert_eq!(&left(host), before, "{} after the undo of {laid}:\n{}", host.name(), told.out);
     }
 }
 

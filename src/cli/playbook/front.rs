@@ -130,6 +130,10 @@ pub(super) fn recap(run: &Run) -> String {
         text.truncate(text.trim_end().len());
         text.push('\n');
     }
+    let stopped = run.stopped();
+    if !stopped.is_empty() {
+        let _ = writeln!(text, "{} stopped there too: this playbook goes on only while all of its targets do", stopped.join(", "));
+    }
     text.pop();
     text
 }

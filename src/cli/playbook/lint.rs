@@ -131,7 +131,8 @@ mod tests {
     fn the_schema_that_is_shipped_is_made_of_the_tables_and_knows_every_playbook() {
         let made = schema(&catalog());
         let shipped = include_str!("../../../playbooks/schema.json");
-        assert_eq!(shipped.trim_end(), serde_json::to_string_pretty(&made).unwrap(), "write it anew: quarterdeck playbook schema > playbooks/schema.json");
+        let is_current = shipped.trim_end() == serde_json::to_string_pretty(&made).unwrap();
+        assert!(is_current, "write it anew: quarterdeck playbook schema > playbooks/schema.json");
         for (name, text) in library::books() {
             let value: Value = serde_saphyr::from_str(text).unwrap();
             fits(&made, &made, &value).unwrap_or_else(|e| panic!("{name}: {e}"));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::reader::{Entries, Reader, find, is_name, spot};
 use super::task;
 use crate::playbook::keys::{HINT, PLAY, PROMPT};
-use crate::playbook::spec::{Hint, Playbook, Prompt, PromptKind, Proof, Proven, Spot};
+use crate::playbook::spec::{Hint, OnLoss, Playbook, Prompt, PromptKind, Proof, Proven, Spot};
 use crate::playbook::yaml::{Node, Yaml};
 
 /// A list of one play, as Ansible has it, or the play alone.
@@ -47,7 +47,8 @@ pub(super) fn read(r: &mut Reader<'_>, root: &Node) -> Playbook {
         ..Playbook::default()
     };
     if let Some(tasks) = find(map, "tasks") {
-        book.program = task::program(r, tasks);
+        let on_loss = task::on_loss(r, map, OnLoss::default());
+        book.program = task::program(r, tasks, on_loss);
         if book.program.is_empty() {
             r.error(&tasks.at, "empty", "`tasks` has no step", "add one");
         }

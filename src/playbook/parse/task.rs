@@ -8,7 +8,7 @@ use crate::base::suggest;
 use crate::model::catalog::{ActionSpec, FieldKind, Need, Others};
 use crate::playbook::keys::{BLOCK, ELSEWHERE, LOOP_CONTROL, PROBE, TASK};
 use crate::playbook::mistake::Place;
-use crate::playbook::spec::{Become, BlockId, Call, CheckMode, Confirm, Danger, Entry, Expr, Part, Probe, Spot, Task, Undo, Var};
+use crate::playbook::spec::{Become, BlockId, Call, CheckMode, Confirm, Danger, Entry, Expr, OnLoss, Part, Probe, Spot, Task, Undo, Var};
 use crate::playbook::yaml::{self, Node, Yaml};
 
 /// How deep files may include each other.
@@ -28,12 +28,13 @@ struct Around {
     no_log: bool,
     run_once: bool,
     ignore_errors: bool,
+    on_loss: OnLoss,
     files: Vec<String>,
 }
 
-pub(super) fn program(r: &mut Reader<'_>, tasks: &Node) -> Vec<Entry> {
+pub(super) fn program(r: &mut Reader<'_>, tasks: &Node, on_loss: OnLoss) -> Vec<Entry> {
     let mut pass = Pass { entries: Vec::new(), blocks: 0 };
-    pass.tasks(r, "tasks", tasks, &Around::default());
+    pass.tasks(r, "tasks", tasks, &Around { on_loss, ..Around::default() });
     pass.entries
 }
 
@@ -156,6 +157,7 @@ impl Pass {
             no_log: inner.no_log,
             run_once: inner.run_once,
             ignore_errors: inner.ignore_errors,
+            on_loss: inner.on_loss,
         };
         self.entries.push(Entry { task, within: around.within.clone() });
     }
@@ -177,7 +179,13 @@ fn inherit(r: &mut Reader<'_>, map: Entries<'_>, around: &Around) -> Around {
     inner.no_log |= r.switch(map, "no_log").unwrap_or(false);
     inner.run_once |= r.switch(map, "run_once").unwrap_or(false);
     inner.ignore_errors |= r.switch(map, "ignore_errors").unwrap_or(false);
+    inner.on_loss = on_loss(r, map, around.on_loss);
     inner
+}
+
+/// What a map says of it; what is around it where it says nothing.
+pub(super) fn on_loss(r: &mut Reader<'_>, map: Entries<'_>, around: OnLoss) -> OnLoss {
+    r.switch(map, "any_errors_fatal").map_or(around, |together| if together { OnLoss::StopAll } else { OnLoss::GoOn })
 }
 
 /// The one action among the keys of a map.

@@ -92,8 +92,16 @@ enum Standing {
     Active,
     Failed,
     Unreachable,
+    /// Another one was lost at a step that all must get through.
+    Stopped,
     /// It finished before a resume, or the resume is for others.
     LeftOut,
+}
+
+impl Standing {
+    fn is_lost(self) -> bool {
+        matches!(self, Self::Failed | Self::Unreachable)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -42,6 +42,7 @@ impl Run {
             let at = self.position;
             let takers = self.takers(at);
             if takers.iter().all(|name| self.is_over(at, name)) {
+                self.stop_together(at);
                 self.position += 1;
                 continue;
             }
@@ -51,7 +52,7 @@ impl Run {
     }
 
     fn closing(&self) -> Closing {
-        let lost = self.hosts.values().any(|h| matches!(h.standing, super::Standing::Failed | super::Standing::Unreachable));
+        let lost = self.hosts.values().any(|h| h.standing.is_lost());
         if lost { Closing::Failed } else { Closing::Finished }
     }
 

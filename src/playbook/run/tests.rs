@@ -383,3 +383,46 @@ fn records_that_contradict_each_other_are_refused() {
     let other = Run::new(setup(STEPS, &["c"], Mode::Apply));
     assert!({ other }.apply(&job.began()).unwrap_err().to_string().contains("is no step of this playbook for these hosts"));
 }
+
+const TOGETHER: &str = r"
+- name: P
+  hosts: all
+  any_errors_fatal: true
+  tasks:
+    - name: may it
+      assert: {that: inventory_hostname != 'b' or hostvars.a.forgiven | default(false)}
+    - {name: base, ensure: base, verify: {has: base}, undo: {drop: base}}
+";
+
+#[test]
+fn where_all_must_get_through_nobody_goes_on_alone() {
+    let mut world = World::default();
+    let (mut one, why) = run(TOGETHER, TWO, &mut world);
+    assert_eq!((why, one.exit_code()), (Some(Closing::Failed), 2));
+    assert_eq!(ends(&one), ["a:may it=ok", "b:may it=failed"]);
+    assert_eq!((one.stopped(), world.keys.len()), (vec!["a".into()], 0), "nothing was begun");
+    // Once the reason is gone a resume takes both further.
+    one.learn(json!({"forgiven": true}).as_object().cloned().unwrap());
+    one.apply(&resumed()).unwrap();
+    assert!(one.stopped().is_empty());
+    let (alone, why) = run(&TOGETHER.replace("  any_errors_fatal: true\n", ""), TWO, &mut world);
+    assert_eq!((why, world.keys.len()), (Some(Closing::Failed), 1), "{:?}", ends(&alone));
+}
+
+#[test]
+fn what_always_comes_comes_for_those_who_were_stopped_as_well() {
+    let text = r"
+- name: P
+  hosts: all
+  tasks:
+    - any_errors_fatal: true
+      block:
+        - {name: may it, assert: {that: inventory_hostname != 'b'}}
+        - {name: base, ensure: base, verify: {has: base}, undo: {drop: base}}
+      always:
+        - {name: say, debug: over}
+    - {name: after, debug: after}
+";
+    let (one, why) = run(text, TWO, &mut World::default());
+    assert_eq!((why, ends(&one)), (Some(Closing::Failed), ["a:may it=ok", "b:may it=failed", "a:say=ok", "b:say=ok"].map(str::to_owned).to_vec()));
+}

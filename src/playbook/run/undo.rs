@@ -52,7 +52,7 @@ impl Run {
             && cell.verdict.is_none()
     }
 
-    /// What was done and stays, because it has no undo.
+    /// What was done and stays, because it has no undo, or because it failed halfway.
     pub fn kept(&self) -> Vec<Kept> {
         let mut kept = Vec::new();
         for key in &self.acted {
@@ -63,6 +63,8 @@ impl Run {
             let why = match &entry.task.undo {
                 Undo::None(why) => why.clone(),
                 Undo::Absent => "the playbook does not say how".to_owned(),
+                // Its undo is written for what succeeded: on half of that it may do harm.
+                Undo::Calls(_) if cell.end == Some(End::Failed) => "it failed: what it did until then is not taken back".to_owned(),
                 Undo::Calls(_) => continue,
             };
             kept.push(Kept { key: key.clone(), name: entry.task.name.clone(), why });

@@ -2,8 +2,8 @@
 
 use super::{Broken, Host, Run, Standing};
 use crate::base::intern::Name;
-use crate::playbook::journal::Choice;
-use crate::playbook::spec::{Entry, Part, Playbook, TaskId};
+use crate::playbook::journal::{Choice, End};
+use crate::playbook::spec::{Entry, OnLoss, Part, Playbook, TaskId};
 use crate::playbook::step::Key;
 
 /// Which positions tags and the start leave, as Ansible reads them.
@@ -73,6 +73,28 @@ impl Run {
         }
     }
 
+    /// Where a step that all must get through has lost a target, it was the last one for the others too. A target that a
+    /// `rescue` took is not lost.
+    pub(super) fn stop_together(&mut self, at: usize) {
+        let task = TaskId(u32::try_from(at).unwrap_or(u32::MAX));
+        let Some(entry) = self.setup.book.program.get(at).filter(|e| e.task.on_loss == OnLoss::StopAll) else { return };
+        let fell = |key: &Key, end: Option<End>| {
+            key.task == task && end.is_some_and(End::failed) && self.hosts.get(&key.host).is_some_and(|h| h.standing.is_lost())
+        };
+        if !self.cells.iter().any(|(key, cell)| fell(key, cell.end)) {
+            return;
+        }
+        for host in self.hosts.values_mut().filter(|h| h.standing == Standing::Active) {
+            host.standing = Standing::Stopped;
+            host.broken.extend(entry.within.iter().map(|(block, _)| (*block, Broken::Lost)));
+        }
+    }
+
+    /// Targets that go no further because another one was lost.
+    pub fn stopped(&self) -> Vec<Name> {
+        self.hosts.iter().filter(|(_, h)| h.standing == Standing::Stopped).map(|(name, _)| name.clone()).collect()
+    }
+
     /// Has a target nothing before it?
     pub(super) fn is_through(&self, name: &Name) -> bool {
         (0..self.setup.book.program.len()).all(|at| !self.goes(at, name) || self.is_over(at, name))
@@ -85,7 +107,7 @@ fn reaches(entry: &Entry, host: &Host) -> bool {
     }
     // An `always` of a block that broke runs although the target is lost; what lies outside of it no longer matters.
     let always = entry.within.iter().rposition(|(block, part)| *part == Part::Always && host.broken.contains_key(block));
-    if host.standing == Standing::Failed && always.is_none() {
+    if matches!(host.standing, Standing::Failed | Standing::Stopped) && always.is_none() {
         return false;
     }
     entry.within[always.unwrap_or(0)..].iter().all(|(block, part)| match (part, host.broken.get(block)) {
