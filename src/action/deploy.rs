@@ -10,11 +10,14 @@ use crate::port::action::{ActionCx, ActionError, Args, Ended, Found, Outcome};
 const MOST_COMPARED: usize = 64 << 10;
 
 pub(super) fn sha256(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(64);
-    for byte in digest(&SHA256, bytes).as_ref() {
+    hex(digest(&SHA256, bytes).as_ref())
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut out, byte| {
         remote::add(&mut out, format_args!("{byte:02x}"));
-    }
-    out
+        out
+    })
 }
 
 /// What a file should be.

@@ -1,11 +1,14 @@
 //! A file of the host to this machine.
 
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::BoxFuture;
+use ring::digest::{Context, SHA256};
 
 use super::{args, deploy, remote};
 use crate::link::shell::quote;
@@ -44,7 +47,59 @@ async fn remote_sum(cx: &ActionCx, src: &str) -> Result<Result<String, String>, 
 }
 
 fn local_sum(path: &Path) -> Option<String> {
-    std::fs::read(path).ok().map(|bytes| deploy::sha256(&bytes))
+    let mut file = File::open(path).ok()?;
+    let mut sum = Context::new(&SHA256);
+    let mut part = vec![0; PART];
+    loop {
+        match file.read(&mut part).ok()? {
+            0 => return Some(deploy::hex(sum.finish().as_ref())),
+            n => sum.update(&part[..n]),
+        }
+    }
+}
+
+/// Bytes that come at once: in text, so that one kind of channel carries everything, and no more than what is kept of an output.
+const PART: usize = MOST_KEPT / 2;
+
+/// A file that is written beside its place and takes it when it is whole; before that, a failure leaves nothing.
+struct Coming {
+    file: File,
+    beside: PathBuf,
+    sum: Context,
+    len: u64,
+}
+
+impl Coming {
+    fn begin(path: &Path) -> io::Result<Self> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let beside = path.with_extension(format!("quarterdeck-{}", std::process::id()));
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+        Ok(Self { file, beside, sum: Context::new(&SHA256), len: 0 })
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.sum.update(bytes);
+        self.len += bytes.len() as u64;
+        self.file.write_all(bytes)
+    }
+
+    fn sum(&self) -> String {
+        deploy::hex(self.sum.clone().finish().as_ref())
+    }
+
+    fn arrive(&self, path: &Path) -> io::Result<()> {
+        self.file.sync_all()?;
+        std::fs::rename(&self.beside, path)
+    }
+}
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        // Where it has arrived there is nothing under this name.
+        let _ = std::fs::remove_file(&self.beside);
+    }
 }
 
 impl Action for Step {
@@ -74,39 +129,29 @@ impl Action for Step {
             if local_sum(&path).as_deref() == Some(&sum) {
                 return Ok(done(false));
             }
-            // In text, so that one kind of channel carries everything; in parts, so that nothing is larger than what is kept.
-            let part = MOST_KEPT / 2;
-            let mut bytes = Vec::new();
+            let unwritten = |e: io::Error| Outcome::failed(format!("cannot write {}: {e}", path.display()));
+            let mut coming = match Coming::begin(&path) {
+                Ok(coming) => coming,
+                Err(e) => return Ok(unwritten(e)),
+            };
             loop {
-                let script = format!("tail -c +{} {} | head -c {part} | base64 | tr -d '\\n'", bytes.len() + 1, quote(&src));
+                let script = format!("tail -c +{} {} | head -c {PART} | base64 | tr -d '\\n'", coming.len + 1, quote(&src));
                 let said = remote::act(cx, &script, b"", remote::Telling::Quiet).await?;
                 if !said.ok() {
                     return Ok(said.outcome(cx, false));
                 }
                 let more = STANDARD.decode(said.stdout.trim()).map_err(|e| ActionError::arguments(format!("{src}: what came is no base64: {e}")))?;
-                let end = more.len() < part;
-                bytes.extend(more);
-                if end {
+                if let Err(e) = coming.take(&more) {
+                    return Ok(unwritten(e));
+                }
+                if more.len() < PART {
                     break;
                 }
             }
-            if deploy::sha256(&bytes) != sum {
+            if coming.sum() != sum {
                 return Ok(Outcome::failed(format!("{src} changed while it was fetched")));
             }
-            let write = || {
-                if let Some(folder) = path.parent() {
-                    std::fs::create_dir_all(folder)?;
-                }
-                let beside = path.with_extension(format!("quarterdeck-{}", std::process::id()));
-                let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-                std::io::Write::write_all(&mut file, &bytes)?;
-                file.sync_all()?;
-                std::fs::rename(&beside, &path)
-            };
-            match write() {
-                Ok(()) => Ok(done(true)),
-                Err(e) => Ok(Outcome::failed(format!("cannot write {}: {e}", path.display()))),
-            }
+            Ok(coming.arrive(&path).map_or_else(unwritten, |()| done(true)))
         })
     }
 }

@@ -20,7 +20,11 @@ pub fn tests() -> Vec<Trial> {
     vec![
         case("playbook: kuboard on a real API server: an image that nobody can pull, one that answers, taken back", PARTS, beside_others(kuboard)),
         case("playbook: kuboard v2 on a real API server, twice, and taken back", PARTS, beside_others(second)),
-        case("playbook: kuboard v4 by compose with stand-ins of its image, on a real database, twice, and taken back", &["docker", "compose", "mariadb"], fourth),
+        case(
+            "playbook: kuboard v4 by compose with stand-ins of its image, on a real database, twice, and taken back",
+            &["docker", "compose", "mariadb"],
+            fourth,
+        ),
         // What it serves is asked for whenever a namespace is deleted: by others as well.
         case("playbook: metrics-server on a real API server: an image that nobody can pull, figures of every node, taken back", PARTS, alone(metrics)),
     ]
@@ -48,7 +52,9 @@ fn kuboard() {
     let gone = || eventually("the namespace is gone", std::time::Duration::from_secs(90), || (!there()).then_some(()));
     assert!(!there(), "somebody else's Kuboard is in this cluster");
     let desk = desk();
-    let manifest = desk.write("kuboard.yaml", &console("kuboard.invalid/kuboard:v3", "IfNotPresent")).display().to_string();
+    let written = desk.write("kuboard.yaml", &console("kuboard.invalid/kuboard:v3", "IfNotPresent"));
+    let manifest = written.display().to_string();
+    let _gone = Gone(written);
     let kubeconfig = format!("kubeconfig={}", admin().display());
     let (manifest, kubectl) = (format!("manifest={manifest}"), "{\"patience\": \"30s\"}");
     let words = ["kuboard", "-e", "kuboard=v3", "-e", "master=here", "-e", &kubeconfig, "-e", &manifest, "-e", kubectl];
@@ -108,6 +114,8 @@ fn second() {
     let file = format!("manifest={}", desk.write("kuboard.yaml", &console_of_v2()).display());
     let kubeconfig = format!("kubeconfig={}", admin().display());
     let words = ["kuboard", "-e", "kuboard=v2", "-e", "master=here", "-e", &kubeconfig, "-e", &file];
+    // Its objects are in a namespace that stays.
+    let _gone = Gone(desk.write("kuboard.yaml", &console_of_v2()));
     let ran = run(&desk, &words).expect(0);
     assert!(ran.out.contains(":32567/") && ran.out.contains("get sa kuboard-user"), "its address, and the token of a server before 1.24:\n{}", ran.out);
     assert_eq!(there(&objects), 4);
@@ -115,6 +123,16 @@ fn second() {
     assert_eq!(again.count("here", "changed"), 0, "{}", again.out);
     desk.run(&["--write", "playbook", "undo", &first(&desk), "--yes"]).expect(0);
     eventually("all of it is gone", Duration::from_secs(60), || (there(&objects) == 0).then_some(()));
+}
+
+/// Deletes what is in a manifest when the test is over, whatever failed in it.
+struct Gone(std::path::PathBuf);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        let words = ["delete", "--ignore-not-found", "--wait=false", "-f"];
+        let _ = Command::new("kubectl").arg("--kubeconfig").arg(admin()).args(words).arg(&self.0).output();
+    }
 }
 
 fn get(path: &str) -> Option<Value> {
@@ -270,7 +288,9 @@ fn fourth() {
     let words = ["kuboard", "-e", "kuboard=v4", "-e", "master=here", "-e", &manifest, "-e", &more];
     let state = || {
         let left = |what: &str| docker.run(what);
-        let files = std::fs::read_dir(&folder).map(|d| d.filter_map(|e| Some(e.ok()?.file_name().into_string().unwrap_or_default())).collect::<Vec<_>>()).unwrap_or_default();
+        let files = std::fs::read_dir(&folder)
+            .map(|d| d.filter_map(|e| Some(e.ok()?.file_name().into_string().unwrap_or_default())).collect::<Vec<_>>())
+            .unwrap_or_default();
         (left("ps -aq"), left("network ls --format '{{.Name}}'"), files)
     };
     let before = state();

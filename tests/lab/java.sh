@@ -21,8 +21,8 @@ rm -rf "$to" "$lab/$name.failed"
 mkdir -p "$to/lib" "$to/classes"
 cp "$here/$name/pom.xml" "$to/pom.xml"
 fetch() { cd "$to" && timeout 300 mvn -q -B dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$to/lib"; }
-if fetch >"$to/log" 2>&1 && javac -nowarn -d "$to/classes" -cp "$to/lib/*" "$here/$name"/*.java >>"$to/log" 2>&1; then
-  [ ! -f "$here/$name/after.sh" ] || (cd "$to" && sh "$here/$name/after.sh" "$version") >>"$to/log" 2>&1
+after() { [ ! -f "$here/$name/after.sh" ] || (cd "$to" && sh "$here/$name/after.sh" "$version"); }
+if fetch >"$to/log" 2>&1 && javac -nowarn -d "$to/classes" -cp "$to/lib/*" "$here/$name"/*.java >>"$to/log" 2>&1 && after >>"$to/log" 2>&1; then
   echo "$version" >"$to/ready"
   say
 else

@@ -78,9 +78,8 @@ impl Run {
     pub(super) fn stop_together(&mut self, at: usize) {
         let task = TaskId(u32::try_from(at).unwrap_or(u32::MAX));
         let Some(entry) = self.setup.book.program.get(at).filter(|e| e.task.on_loss == OnLoss::StopAll) else { return };
-        let fell = |key: &Key, end: Option<End>| {
-            key.task == task && end.is_some_and(End::failed) && self.hosts.get(&key.host).is_some_and(|h| h.standing.is_lost())
-        };
+        let fell =
+            |key: &Key, end: Option<End>| key.task == task && end.is_some_and(End::failed) && self.hosts.get(&key.host).is_some_and(|h| h.standing.is_lost());
         if !self.cells.iter().any(|(key, cell)| fell(key, cell.end)) {
             return;
         }

@@ -37,6 +37,11 @@ pub fn tests() -> Vec<Trial> {
             search::built,
         ),
         case("playbook: app-rollout, a release that nobody can pull, and taken back", &["kubernetes", "kubectl"], beside_others(rollout::there_and_back)),
+        case(
+            "playbook: app-rollout, an image pushed from where it was built",
+            &["kubernetes", "kubectl", "docker", "registry", "curl"],
+            beside_others(rollout::pushed),
+        ),
         case("playbook: etcd-snapshot with certificates, a damaged one noticed, and taken back", &["sshd", "netns", "etcd", "curl"], etcd::taken),
     ]
 }

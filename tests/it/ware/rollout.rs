@@ -6,7 +6,9 @@ use super::{shipped, words};
 use crate::kube::{Space, admin};
 use crate::playbook::Desk;
 use crate::playbook_real::{first, newest, run};
+use crate::rig::docker::Docker;
 use crate::rig::eventually;
+use crate::rig::mirror::{Registry, Store};
 
 const MINUTES: Duration = Duration::from_secs(120);
 
@@ -102,4 +104,35 @@ pub fn there_and_back() {
     assert_ne!(built, first(&desk), "the first was refused");
     desk.run(&["--write", "playbook", "undo", &built, "--yes"]).expect(0);
     eventually("as before", MINUTES, || (state() == before).then_some(()));
+}
+
+/// What was built on a host with docker gets into the registry first, under the name that the manifests are moved to.
+pub fn pushed() {
+    let space = Space::new("push");
+    let (docker, store) = (Docker::start(), Store::new());
+    let registry = Registry::open("127.0.0.1", &store);
+    docker.run("tag bb:1 build/mall-admin:1.0");
+    let mut desk = Desk::of(&format!("[[host]]\nname = \"here\"\nlocal = true\n[[cluster]]\nname = \"lab\"\nkubeconfig = \"{}\"\n", admin().display()));
+    desk.set("DOCKER_HOST", &docker.host());
+    desk.set("PATH", &format!("/usr/bin:{}", std::env::var("PATH").unwrap_or_default()));
+    let web = desk.write("web.yaml", WEB);
+    let values = |built: &str| {
+        serde_json::json!({
+            "manifests": [web], "namespace": space.name, "kubeconfig": admin(), "registry": format!("{}/mall", registry.address()), "tag": "1.1",
+            "built_on": "here", "built": [built], "looking": ["--insecure"],
+        })
+        .to_string()
+    };
+    let run = |built: &str| run(&desk, &["app-rollout", "--tags", "push", "-e", &values(built)]);
+    let refused = run("mall-portal:1.0").expect(2);
+    assert!(refused.err.contains("That host has no image of this name"), "{}", refused.err);
+    let ran = run("build/mall-admin:1.0").expect(0);
+    assert_eq!(ran.count("localhost", "changed"), 1, "{}", ran.out);
+    let tags = crate::rig::sshd::sh(&format!("curl -s http://{}/v2/mall/mall-admin/tags/list", registry.address()));
+    assert!(tags.contains("\"1.1\""), "{tags}");
+    assert_eq!(run("build/mall-admin:1.0").expect(0).count("localhost", "changed"), 0, "it is there");
+    // The same name for something else is not there yet.
+    docker.run("run --name other bb:1 true");
+    docker.run("commit other build/mall-admin:1.0");
+    assert_eq!(run("build/mall-admin:1.0").expect(0).count("localhost", "changed"), 1, "another image under the same name");
 }
