@@ -44,11 +44,11 @@ pub struct Owner {
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Trouble {
     /// The container that is in trouble; empty for the pod as a whole.
-    pub container: String,
-    pub message: String,
+    pub container: Name,
+    pub message: Box<str>,
     pub exit_code: Option<i32>,
     /// The reason of the last termination (`OOMKilled`, `Error`).
-    pub last_reason: String,
+    pub last_reason: Name,
     pub last_finished_at: Option<Moment>,
 }
 

@@ -215,8 +215,7 @@ impl Page<'_> {
         self.add("restarts", row.restarts.to_string());
         if let Some(t) = &row.trouble {
             let exit = t.exit_code.map_or_else(String::new, |c| format!("exit {c}"));
-            let words: Vec<&str> =
-                [t.container.as_str(), t.last_reason.as_str(), exit.as_str(), t.message.as_str()].into_iter().filter(|w| !w.is_empty()).collect();
+            let words: Vec<&str> = [t.container.as_str(), t.last_reason.as_str(), exit.as_str(), &*t.message].into_iter().filter(|w| !w.is_empty()).collect();
             self.add("trouble", words.join("  "));
             self.moment("finished", t.last_finished_at);
         }

@@ -86,7 +86,7 @@ fn container(trouble: Option<&Trouble>) -> &str {
 }
 
 fn message(trouble: Option<&Trouble>) -> &str {
-    trouble.map_or("", |t| t.message.as_str())
+    trouble.map_or("", |t| &*t.message)
 }
 
 /// The exit code, and what it usually means.

@@ -59,7 +59,7 @@ pub(super) fn pod(pod: &object::Pod, cluster: &Name, names: &mut Interner) -> Po
         cpu_request_millicores: u32::try_from(requested(pod, "cpu")).unwrap_or(u32::MAX),
         memory_request_bytes: requested(pod, "memory"),
         ip: pod.status.pod_ip.parse().ok(),
-        trouble: trouble(pod, &p.status),
+        trouble: trouble(pod, &p.status, names),
     }
 }
 
@@ -69,25 +69,21 @@ fn since(pod: &object::Pod) -> Option<crate::base::clock::Moment> {
     of("Ready").into_iter().chain(of("Initialized")).chain(of("PodScheduled")).max()
 }
 
-fn trouble(pod: &object::Pod, status: &str) -> Option<Box<Trouble>> {
-    let mut found = Trouble::default();
+fn trouble(pod: &object::Pod, status: &str, names: &mut Interner) -> Option<Box<Trouble>> {
+    let (mut name, mut message, mut reason) = ("", "", "");
     let all = || pod.status.init_container_statuses.iter().chain(&pod.status.container_statuses);
     let harmless = |reason: &str| matches!(reason, "" | "ContainerCreating" | "PodInitializing");
     for container in all() {
-        if let Some(waiting) = container.state.waiting.as_ref().filter(|w| !harmless(&w.reason)) {
-            found.container.clone_from(&container.name);
-            found.message.clone_from(&waiting.message);
-            break;
-        }
-        if let Some(ended) = container.state.terminated.as_ref().filter(|t| t.exit_code != 0) {
-            found.container.clone_from(&container.name);
-            found.message.clone_from(&ended.message);
+        let waiting = container.state.waiting.as_ref().filter(|w| !harmless(&w.reason)).map(|w| w.message.as_str());
+        let ended = || container.state.terminated.as_ref().filter(|t| t.exit_code != 0).map(|t| t.message.as_str());
+        if let Some(said) = waiting.or_else(ended) {
+            (name, message) = (&container.name, said);
             break;
         }
     }
     // Of the container in trouble, else of any: an out-of-memory kill stays a reason when it runs again.
     let last = all()
-        .filter(|c| found.container.is_empty() || c.name == found.container)
+        .filter(|c| name.is_empty() || c.name == name)
         .filter_map(|c| {
             let now = c.state.terminated.as_ref().filter(|t| t.exit_code != 0);
             let before = c.last_state.terminated.as_ref().filter(|t| t.exit_code != 0 || t.reason == "OOMKilled");
@@ -95,24 +91,29 @@ fn trouble(pod: &object::Pod, status: &str) -> Option<Box<Trouble>> {
         })
         .max_by_key(|(_, t)| moment(t.finished_at));
     if let Some((container, ended)) = last {
-        found.container.clone_from(&container.name);
-        found.exit_code = Some(ended.exit_code);
-        found.last_reason.clone_from(&ended.reason);
-        found.last_finished_at = moment(ended.finished_at);
+        (name, reason) = (&container.name, &ended.reason);
     }
-    if found.message.is_empty() {
+    if message.is_empty() {
         let unscheduled = pod.status.conditions.iter().find(|c| c.r#type == "PodScheduled" && c.status == "False");
         if let Some(condition) = unscheduled.filter(|_| pod.spec.node_name.is_empty()) {
-            found.message.clone_from(&condition.message);
-            if found.last_reason.is_empty() {
-                found.last_reason.clone_from(&condition.reason);
+            message = &condition.message;
+            if reason.is_empty() {
+                reason = &condition.reason;
             }
         } else if status != "Running" && status != "Completed" {
-            found.message.clone_from(&pod.status.message);
+            message = &pod.status.message;
         }
     }
-    found.message.truncate(found.message.floor_char_boundary(600));
-    (found != Trouble::default()).then(|| Box::new(found))
+    if name.is_empty() && message.is_empty() && reason.is_empty() {
+        return None;
+    }
+    Some(Box::new(Trouble {
+        container: names.name(name),
+        message: message[..message.floor_char_boundary(600)].into(),
+        exit_code: last.map(|(_, ended)| ended.exit_code),
+        last_reason: names.name(reason),
+        last_finished_at: last.and_then(|(_, ended)| moment(ended.finished_at)),
+    }))
 }
 
 fn readiness(status: &str) -> Readiness {
