@@ -251,7 +251,7 @@ impl Space {
         for (key, value) in extra.as_object().into_iter().flatten() {
             spec[key] = value.clone();
         }
-        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec});
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"of": "test"}}, "spec": spec});
         // An old server has the account before it has its token, and refuses pods until then.
         eventually(&format!("pod {name} is taken"), Duration::from_secs(30), || match self.try_send("POST", &self.path("pods"), &pod) {
             Ok(_) => Some(()),

@@ -337,7 +337,7 @@ fn middleware() {
     });
 }
 
-fn quarterdeck(home: &std::path::Path, args: &[&str]) -> Output {
+pub fn quarterdeck(home: &std::path::Path, args: &[&str]) -> Output {
     Command::new(binary()).envs(environment(home)).args(args).stdin(Stdio::null()).output().expect("quarterdeck")
 }
 

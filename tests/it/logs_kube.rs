@@ -141,6 +141,13 @@ fn three_writers() {
     let wrong = shown.iter().zip(&stamps).position(|(a, b)| a != b);
     assert_eq!(wrong, None, "in the order in which they were written");
     assert_eq!(hear.notes(), [], "nothing happened to any of them");
+    // The same once and as it is, into a pipe: what several say is in the order of time there too.
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("c.toml");
+    std::fs::write(&config, format!("[[cluster]]\nname = \"lab\"\nkubeconfig = \"{}\"\n", admin().display())).unwrap();
+    let all = format!("selector:{}/of=test", space.name);
+    let out = crate::logs::quarterdeck(home.path(), &["logs", "--config", config.to_str().unwrap(), &all]);
+    assert_eq!(String::from_utf8_lossy(&out.stdout).lines().collect::<Vec<_>>(), lines, "{}", String::from_utf8_lossy(&out.stderr));
 }
 
 /// Every number once, in order.
