@@ -33,14 +33,16 @@ of '.users[0].user.client-key-data' | base64 -d >"$work/key"
 address=$(of '.clusters[0].cluster.server')/api/v1/namespaces/$space/pods/million/log?container=app
 kubectl_logs() { "$@" kubectl logs million -n $space; }
 quarterdeck_logs() { "$@" "$binary" logs $space/million; }
-floor_logs() { "$@" curl -sf --http1.1 --cacert "$work/ca" --cert "$work/cert" --key "$work/key" "$address"; }
+bytes=$(kubectl logs million -n $space | wc -c)
+floor_logs() { "$@" curl -sf -o /dev/null -w '%{size_download}' --http1.1 --cacert "$work/ca" --cert "$work/cert" --key "$work/key" "$address"; }
 # WHO WHERE: seconds, own processor seconds, peak megabytes; fails unless every line came.
 once() {
   local lines="$work/$1.lines" spent="$work/$1.spent"
   case $2 in
     pipe) { "$1_logs" /usr/bin/time -o "$spent" -f '%e %U %S %M' || true; } | wc -l >"$lines" ;;
     file) "$1_logs" /usr/bin/time -o "$spent" -f '%e %U %S %M' >"$work/out" || true; wc -l <"$work/out" >"$lines"; rm "$work/out" ;;
-    nowhere) "$1_logs" /usr/bin/time -o "$spent" -f '%e %U %S %M' >/dev/null; echo 1000000 >"$lines" ;;
+    # Nobody counts its lines, which would cost it time: as many bytes are as many lines.
+    nowhere) [ "$("$1_logs" /usr/bin/time -o "$spent" -f '%e %U %S %M')" = "$bytes" ] && echo 1000000 >"$lines" || echo "not all" >"$lines" ;;
   esac
   [ "$(cat "$lines")" = 1000000 ] || { echo "$1 gave $(cat "$lines") lines" >&2; exit 1; }
   awk '{ printf "%.2f %.2f %.0f\n", $1, $2 + $3, $4 / 1024 }' "$spent"

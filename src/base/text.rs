@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
@@ -24,17 +25,12 @@ fn hostile(c: char) -> bool {
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Percent-encoding of everything but the unreserved characters of RFC 3986: fit for a path's segment and for a query's value.
+/// Everything but the unreserved characters of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Percent-encoded: fit for a path's segment and for a query's value.
 pub fn percent(text: impl AsRef<[u8]>) -> String {
-    let bytes = text.as_ref();
-    bytes.iter().fold(String::with_capacity(bytes.len()), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(byte) {
-            out.push(char::from(*byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-        out
-    })
+    percent_encode(text.as_ref(), RESERVED).to_string()
 }
 
 /// One line of text from afar, made harmless: control characters are shown in caret notation (`^[`), invisible and

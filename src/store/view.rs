@@ -34,13 +34,6 @@ struct Sorting {
     late: Vec<u32>,
 }
 
-/// What is left to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Left {
-    Nothing,
-    More,
-}
-
 impl<T: Row> std::fmt::Debug for View<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("View").field("rows", &self.rows.len()).finish_non_exhaustive()
@@ -103,7 +96,8 @@ impl<T: Row> View<T> {
             self.sorting = Some(Sorting::begun(now));
         }
         for _ in 0..AT_ONCE {
-            if self.work(store, table) == Left::Nothing {
+            self.work(store, table);
+            if !self.is_sorting() {
                 return;
             }
         }
@@ -123,54 +117,44 @@ impl<T: Row> View<T> {
     }
 
     /// One part of building anew, where that is under way.
-    pub fn work(&mut self, store: &Store, table: &Table<T>) -> Left {
-        let Some(mut sorting) = self.sorting.take() else { return Left::Nothing };
+    pub fn work(&mut self, store: &Store, table: &Table<T>) {
+        let Some(mut sorting) = self.sorting.take() else { return };
         sorting.catch_up(table);
         let end = table.slots();
         if sorting.next < end {
             let to = sorting.next.saturating_add(self.part).min(end);
-            let mut found: Vec<(RowRef, &Entry<T>)> = table.between(sorting.next, to).filter(|(_, e)| self.shows(store, e)).collect();
-            found.sort_unstable_by(|a, b| (self.compare)(store, a.1, b.1).then(a.0.cmp(&b.0)));
+            let found = self.sorted(store, table.between(sorting.next, to));
             if !found.is_empty() {
                 sorting.runs.push_back(found.into_iter().map(|(r, _)| r).collect());
             }
             sorting.next = to;
-        } else if let (Some(one), Some(other)) = (sorting.runs.pop_front(), sorting.runs.front_mut()) {
-            let other = std::mem::take(other);
-            sorting.runs.pop_front();
-            sorting.runs.push_back(self.merged(store, table, &one, &other));
+        } else if let Some(mut run) = sorting.runs.pop_front() {
+            // What is gone has left its run. A stable sort finds the two runs and merges them.
+            run.extend(sorting.runs.pop_front().unwrap_or_default());
+            run.sort_by(|a, b| match (table.at(*a), table.at(*b)) {
+                (Some(x), Some(y)) => (self.compare)(store, x, y).then(a.cmp(b)),
+                (x, y) => x.is_some().cmp(&y.is_some()),
+            });
+            sorting.runs.push_back(run);
         }
         if sorting.next < end || sorting.runs.len() > 1 {
             self.sorting = Some(sorting);
-            return Left::More;
+            return;
         }
         self.rows = sorting.runs.pop_front().unwrap_or_default();
         self.seen = Some(sorting.seen);
         self.follow(store, table, &sorting.late);
-        Left::Nothing
     }
 
     fn shows(&self, store: &Store, entry: &Entry<T>) -> bool {
         self.filter.as_ref().is_none_or(|f| f(store, entry))
     }
 
-    /// Two rows of an order; one that is gone comes first, and leaves at the next look.
-    fn order(&self, store: &Store, table: &Table<T>, a: RowRef, b: RowRef) -> Ordering {
-        match (table.at(a), table.at(b)) {
-            (Some(x), Some(y)) => (self.compare)(store, x, y).then(a.cmp(&b)),
-            (x, y) => x.is_some().cmp(&y.is_some()),
-        }
-    }
-
-    fn merged(&self, store: &Store, table: &Table<T>, one: &[RowRef], other: &[RowRef]) -> Vec<RowRef> {
-        let mut all = Vec::with_capacity(one.len() + other.len());
-        let (mut one, mut other) = (one.iter().copied().peekable(), other.iter().copied().peekable());
-        while let (Some(a), Some(b)) = (one.peek(), other.peek()) {
-            let first = if self.order(store, table, *a, *b) == Ordering::Greater { &mut other } else { &mut one };
-            all.extend(first.next());
-        }
-        all.extend(one.chain(other));
-        all
+    /// Those that the filter lets through, in order.
+    fn sorted<'t>(&self, store: &Store, rows: impl Iterator<Item = (RowRef, &'t Entry<T>)>) -> Vec<(RowRef, &'t Entry<T>)> {
+        let mut found: Vec<_> = rows.filter(|(_, e)| self.shows(store, e)).collect();
+        found.sort_unstable_by(|a, b| (self.compare)(store, a.1, b.1).then(a.0.cmp(&b.0)));
+        found
     }
 
     fn follow(&mut self, store: &Store, table: &Table<T>, slots: &[u32]) {
@@ -178,8 +162,7 @@ impl<T: Row> View<T> {
         slots.sort_unstable();
         slots.dedup();
         leave(&mut self.rows, &slots);
-        let mut fresh: Vec<(RowRef, &Entry<T>)> = slots.iter().filter_map(|s| table.in_slot(*s)).filter(|(_, e)| self.shows(store, e)).collect();
-        fresh.sort_unstable_by(|a, b| (self.compare)(store, a.1, b.1).then(a.0.cmp(&b.0)));
+        let fresh = self.sorted(store, slots.iter().filter_map(|s| table.in_slot(*s)));
         // Where each newcomer goes, found by halving; then one pass that moves every old row at most once.
         let old = std::mem::take(&mut self.rows);
         let mut merged = Vec::with_capacity(old.len() + fresh.len());
